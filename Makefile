@@ -1,0 +1,67 @@
+# Crossfade: every command a person or a machine needs. `make` alone prints this list.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+JOBS ?= auto
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.installed: requirements-dev.txt pyproject.toml
+	@echo "Installing into $(VENV) (about a minute the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Crossfade needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.installed requirements-bench.txt
+	@echo "Installing the peers to measure against"
+	@$(PIP) install --require-hashes -r requirements-bench.txt
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## Make .venv with everything the other commands need
+
+.PHONY: demo
+demo: $(VENV)/.installed ## Run the main job on real input and check its claims (under 5 minutes)
+	@$(BIN)/crossfade demo
+
+.PHONY: run
+run: $(VENV)/.installed ## Run the service on http://127.0.0.1:8000 with its state in .crossfade
+	@$(BIN)/crossfade serve
+
+.PHONY: test
+test: $(VENV)/.installed ## Run every test
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+.PHONY: check
+check: $(VENV)/.installed ## Lint, types, import contracts, docs
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -q tests/house
+
+.PHONY: fix
+fix: $(VENV)/.installed ## Repair what the linter and the formatter can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(VENV)/.bench ## Measure against floors and named peers; writes benchmarks/results/*.json
+	@$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: ## Compile requirements*.txt from pyproject.toml (needs uv)
+	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
+	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra backends --extra dev -o requirements-dev.txt
+	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra backends --extra dev --extra bench -o requirements-bench.txt
+
+.PHONY: clean
+clean: ## Remove what the other commands made
+	@rm -rf $(VENV) .crossfade .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,33 @@
+"""Who asks: the attributes of one caller."""
+
+from typing import Any
+
+TARGETING_KEY = "targetingKey"
+MAX_KEY_LENGTH = 1024
+
+Context = dict[str, Any]
+"""JSON attributes by name; `targetingKey` names the caller."""
+
+
+class InvalidKeyError(ValueError):
+    """The attribute to bucket by holds something that cannot name a caller."""
+
+
+def unusual_key(value: object) -> str | None:
+    """Return the key an attribute that is no usual string stands for, None when it is missing or empty.
+
+    Integers count as their decimals. Raises InvalidKeyError for everything else.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**40:
+        return str(value)
+    raise InvalidKeyError(f"a key must be a string of 1 to {MAX_KEY_LENGTH} characters or an integer")
+
+
+def unit_key(context: Context, attribute: str) -> str | None:
+    """Return the string that names the caller, None when it is missing or empty. Raises InvalidKeyError."""
+    value = context.get(attribute)
+    if type(value) is str and 0 < len(value) <= MAX_KEY_LENGTH:
+        return value
+    return unusual_key(value)

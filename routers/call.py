@@ -1,0 +1,46 @@
+"""A call on its way to a backend, and the answer on its way back."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from .causes import Cause
+from .model import Backend
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to carry: `path` is what follows the route's name with its query, as it came (undecoded)."""
+
+    method: str
+    path: str
+    headers: Headers
+    body: bytes
+
+
+@dataclass(slots=True)
+class Answer:
+    """A backend's answer: `body` is whole when `rest` is None, else its first piece (never empty).
+
+    `rest` yields the pieces that follow and raises `SendError` when the backend breaks off.
+    Whoever holds an answer with a `rest` must exhaust it or call its `aclose`.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+    rest: AsyncIterator[bytes] | None = None
+
+
+class SendError(Exception):
+    """The one way a send fails; `cause` says how, `detail` is for people."""
+
+    def __init__(self, cause: Cause, detail: str) -> None:
+        super().__init__(f"{cause}: {detail}")
+        self.cause = cause
+        self.detail = detail
+
+
+Send = Callable[[Backend, Call], Awaitable[Answer]]
+"""Carries one call to one backend. Raises `SendError`; is cancelled when its time is over."""

@@ -1,0 +1,160 @@
+"""The route document: which flag decides, which backends there are, and what happens when one fails."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from flags.names import Key
+
+HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}$"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""A route's name: 1 to 64 of lower-case letters, digits, `_` and `-`."""
+
+HeaderName = Annotated[str, StringConstraints(pattern=HEADER_PATTERN)]
+Alias = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]{1,255}$")]
+Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
+
+
+class Part(BaseModel):
+    """A piece of a document: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
+
+
+class Replay(StrEnum):
+    """When a request that may already have had an effect is sent again."""
+
+    ALWAYS = "always"
+    SAFE = "safe"
+    NEVER = "never"
+
+
+class Auth(StrEnum):
+    """Who may call the route: callers with an `evaluate` token, or anyone."""
+
+    TOKEN = "token"  # noqa: S105 - a mode's name, not a secret
+    NONE = "none"
+
+
+class Profile(StrEnum):
+    """What kind of answer the route carries; every profile but `raw` speaks JSON."""
+
+    RAW = "raw"
+    RECOMMENDATION = "recommendation"
+    RAG = "rag"
+    PERSONA = "persona"
+
+
+class Source(Part):
+    """Where a value is read from: one header, or one dotted path into the JSON body."""
+
+    header: HeaderName | None = None
+    json_path: Annotated[str, StringConstraints(pattern=r"^[^.]+(\.[^.]+){0,7}$")] | None = Field(None, alias="json")
+
+    @model_validator(mode="after")
+    def names_one_place(self) -> Self:
+        """Refuse a source that names no place or two."""
+        if (self.header is None) == (self.json_path is None):
+            raise ValueError('give exactly one of "header" and "json"')
+        return self
+
+
+class BreakerPolicy(Part):
+    """When a backend's breaker opens, and how it closes again; shares are 0 to 1, times seconds."""
+
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    slow_call_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    slow_call_ms: Milliseconds | None = None
+    minimum_calls: Annotated[int, Field(ge=1, le=100_000)] = 20
+    window_s: Annotated[int, Field(ge=1, le=3600)] = 30
+    open_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    open_max_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    probes: Annotated[int, Field(ge=1, le=100)] = 3
+    probe_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    slow_start_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
+
+    @model_validator(mode="after")
+    def waits_in_order(self) -> Self:
+        """Refuse a longest wait below the first one."""
+        if self.open_max_s < self.open_s:
+            raise ValueError("open_max_s must be at least open_s")
+        return self
+
+
+class Backend(Part):
+    """One side of a route: where it is, how long it may take, how many calls it may have at once."""
+
+    url: str
+    timeout_ms: Milliseconds | None = None
+    max_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 200
+    breaker: BreakerPolicy = BreakerPolicy()
+
+    @field_validator("url")
+    @classmethod
+    def is_plain_http(cls, url: str) -> str:
+        """Refuse anything but an http(s) URL of host, port and path prefix; a trailing slash is dropped."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http:// or https:// URL with a host")
+        if parts.username or parts.password or parts.query or parts.fragment or not url.isascii():
+            raise ValueError("may hold only scheme, host, port and a path prefix, in ASCII")
+        if any(character.isspace() or character in '\\"<>^`{|}' for character in url):
+            raise ValueError("may not hold spaces or unsafe characters")
+        _ = parts.port
+        return url.rstrip("/")
+
+
+class Fallback(Part):
+    """Which backend answers when the decided one cannot, and whether a call may be sent twice."""
+
+    to: Key = "legacy"
+    replay: Replay = Replay.SAFE
+
+
+class Shadow(Part):
+    """Declares that calls of this route have no side effects; `sample` is the share asked twice, 0 to 1."""
+
+    sample: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Route(Part):
+    """Everything needed to carry one kind of call; a flag's variant name is the backend's name."""
+
+    name: Name
+    description: Annotated[str, StringConstraints(max_length=2000)] = ""
+    flag: Key
+    profile: Profile = Profile.RAW
+    aliases: tuple[Alias, ...] = ()
+    auth: Auth = Auth.TOKEN
+    key: Source = Source(header="X-User-Id")
+    attributes: dict[Key, Source] = {}
+    deadline_ms: Milliseconds = 10_000
+    idle_timeout_ms: Milliseconds = 30_000
+    max_stream_ms: Milliseconds = 600_000
+    backends: Annotated[dict[Key, Backend], Field(min_length=1, max_length=16)]
+    fallback: Fallback = Fallback()
+    shadow: Shadow | None = None
+    version: int = 0
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+
+    @model_validator(mode="after")
+    def falls_back_in_time(self) -> Self:
+        """Refuse an unknown fallback, and a first attempt that leaves the fallback no time."""
+        if self.fallback.to not in self.backends:
+            known = ", ".join(sorted(self.backends))
+            raise ValueError(f'fallback.to is "{self.fallback.to}", which is none of the backends: {known}')
+        for name, backend in self.backends.items():
+            spends_all = backend.timeout_ms is not None and backend.timeout_ms >= self.deadline_ms
+            if name != self.fallback.to and spends_all:
+                raise ValueError(
+                    f"backends.{name}.timeout_ms ({backend.timeout_ms}) must be below deadline_ms "
+                    f"({self.deadline_ms}), or the fallback would never have time to answer",
+                )
+        if len(set(self.aliases)) != len(self.aliases):
+            raise ValueError("aliases names a path twice")
+        return self
