@@ -1,0 +1,1 @@
+"""Serve: who asks, where is it kept, what happened? All input and output lives here."""

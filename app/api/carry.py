@@ -1,0 +1,190 @@
+"""`ANY /route/{route}[/…]`: carry a call to the backend its caller belongs to. Plain ASGI."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import structlog
+
+from app.api.asgi import Receive, Scope, Send, read_body
+from app.api.params import PRINCIPAL, admitted
+from app.auth import Role
+from app.errors import Code, ProblemError
+from app.traffic import Choice
+from app.wiring import Services
+from flags.context import TARGETING_KEY, Context
+from routers.attempts import failure_status, retry_after_s
+from routers.call import Answer, Call, Headers, SendError
+from routers.dispatch import Dispatched
+from routers.hops import UnsafeCallError, safe_path
+from routers.model import Auth, Route, Source
+from routers.streams import close
+
+log = structlog.get_logger("crossfade.route")
+
+TOKEN_HEADER = b"x-crossfade-token"
+_FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE_TIMEOUT}
+
+OPERATION = {
+    "tags": ["routes"],
+    "summary": "Carry a call to the backend its caller belongs to",
+    "description": "Every method and sub-path passes. The answer is the backend's own, with `X-Crossfade-Backend`, "
+    "`-Variant`, `-Reason`, `-Flag-Version`, `-Decision-Id`, and `-Fallback` when another backend than the decided "
+    "one answered.",
+    "responses": {
+        "default": {"description": "The backend's answer."},
+        "502": {"description": "No backend answered: `route_failed`, with the attempts."},
+        "503": {"description": "No backend could be asked: `route_unavailable`, with the attempts."},
+        "504": {"description": "No backend answered in time: `route_timeout`, with the attempts."},
+    },
+}
+
+
+async def carry(services: Services, scope: Scope, receive: Receive, send: Send, name: str, path: str) -> int:
+    """Carry one call and return the status of its answer; `path` is what follows the route's name, undecoded."""
+    body = await read_body(receive, services.settings.max_body_bytes)
+    route = services.live.state.routes.get(name)
+    if route is None:
+        raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
+    if route.auth is Auth.TOKEN:
+        admitted(scope[PRINCIPAL], Role.EVALUATE)
+    call = _call(scope, path, body)
+    choice = services.traffic.choose(route, _context(route, scope["headers"], body))
+    carried = await services.traffic.carry(route, choice.plan, call)
+    marks = _marks(choice, carried)
+    if carried.answer is None:
+        raise _failure(services, route, carried, marks)
+    if carried.answer.rest is None:
+        await _whole(send, carried.answer, marks)
+    else:
+        await _stream(receive, send, carried.answer, carried.answer.rest, marks)
+    return carried.answer.status
+
+
+def _call(scope: Scope, path: str, body: bytes) -> Call:
+    query = scope["query_string"].decode("latin-1")
+    target = f"{path}?{query}" if query else path
+    try:
+        return Call(scope["method"], safe_path(target), _forwarded(scope), body)
+    except UnsafeCallError as error:
+        raise ProblemError(400, Code.INVALID_REQUEST, str(error)) from error
+
+
+def _forwarded(scope: Scope) -> Headers:
+    """Leave out what belongs to Crossfade: its own token, wherever it came."""
+    headers: Headers = scope["headers"]
+    own = {TOKEN_HEADER}
+    if scope[PRINCIPAL] is not None and not any(name == TOKEN_HEADER for name, _ in headers):
+        own.add(b"authorization")
+    return [(name, value) for name, value in headers if name not in own]
+
+
+def _context(route: Route, headers: Headers, body: bytes) -> Context:
+    """Read the caller's key and attributes from where the route says they are; what is missing is left out."""
+    sources = {**route.attributes, TARGETING_KEY: route.key}
+    by_json = any(source.json_path is not None for source in sources.values())
+    document = _json_or_none(body) if by_json else None
+    read = {name: _value(source, headers, document) for name, source in sources.items()}
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def _json_or_none(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _value(source: Source, headers: Headers, document: Any) -> Any:
+    if source.header is not None:
+        wanted = source.header.lower().encode()
+        return next((value.decode("latin-1") for name, value in headers if name == wanted), None)
+    for step in (source.json_path or "").split("."):
+        document = document.get(step) if isinstance(document, dict) else None
+    return document
+
+
+def _marks(choice: Choice, carried: Dispatched) -> Headers:
+    """Say in headers what was decided and what came of it."""
+    marks = [
+        (b"x-crossfade-variant", choice.decision.variant.encode()),
+        (b"x-crossfade-reason", choice.plan.reason.encode()),
+        (b"x-crossfade-flag-version", str(choice.decision.version).encode()),
+        (b"x-crossfade-decision-id", choice.id.encode()),
+    ]
+    if carried.backend is None:
+        return marks
+    marks.append((b"x-crossfade-backend", carried.backend.encode()))
+    if carried.backend != choice.plan.decided:
+        marks.append((b"x-crossfade-fallback", (carried.attempts[0].cause or "").encode()))
+    return marks
+
+
+def _failure(services: Services, route: Route, carried: Dispatched, marks: Headers) -> ProblemError:
+    status = failure_status(carried.attempts)
+    headers = {name.decode(): value.decode() for name, value in marks}
+    if status == 503:
+        lanes, now = services.lanes.of(route.name), services.clock.monotonic()
+        headers["retry-after"] = str(retry_after_s(carried.attempts, lanes, now))
+    attempts = [
+        {"backend": each.backend, "cause": each.cause, "status": each.status, "ms": round(each.elapsed_ms, 1)}
+        for each in carried.attempts
+    ]
+    told = "; ".join(f"{each.backend}: {each.detail or each.cause}" for each in carried.attempts)
+    detail = f'no backend of route "{route.name}" answered: {told or "its deadline was over"}'
+    return ProblemError(status, _FAILURE[status], detail, headers=headers, attempts=attempts)
+
+
+async def _whole(send: Send, answer: Answer, marks: Headers) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": _told(answer, marks)})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def _told(answer: Answer, marks: Headers) -> Headers:
+    """Drop the backend's Date, which this server writes itself, and marks that a backend made up."""
+    kept = [header for header in answer.headers if header[0] != b"date" and not header[0].startswith(b"x-crossfade-")]
+    return kept + marks
+
+
+async def _stream(receive: Receive, send: Send, answer: Answer, rest: AsyncIterator[bytes], marks: Headers) -> None:
+    """Pass the pieces on as they come, until the end, a break, or until the caller leaves.
+
+    A break is told in-band where the stream has a form for it (SSE), and the answer is left incomplete, so that
+    nobody takes it for whole.
+    """
+    headers = _told(answer, marks)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    pump = asyncio.ensure_future(_pump(send, answer, rest))
+    watch = asyncio.ensure_future(_until_left(receive))
+    try:
+        await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        watch.cancel()
+        pump.cancel()
+        await asyncio.gather(watch, pump, return_exceptions=True)
+        await close(rest)
+
+
+async def _pump(send: Send, answer: Answer, rest: AsyncIterator[bytes]) -> None:
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    try:
+        async for piece in rest:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except SendError as error:
+        log.warning("stream broke", cause=error.cause, detail=error.detail)
+        if _is_sse(answer):
+            told = orjson.dumps({"code": Code.ROUTE_FAILED, "cause": error.cause, "detail": error.detail})
+            event = b"event: error\ndata: " + told + b"\n\n"
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        return
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _is_sse(answer: Answer) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in answer.headers)
+
+
+async def _until_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

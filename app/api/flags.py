@@ -1,0 +1,231 @@
+"""Flags: documents, their percentage and their evaluation."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from app.api.documents import Version, history_of, patched, written
+from app.api.params import (
+    Admin,
+    After,
+    Before,
+    ChangeReason,
+    Limit,
+    Operator,
+    OptionalVersion,
+    Page,
+    Reader,
+    Reasoned,
+    ReasonText,
+    RequiredVersion,
+    ServicesOf,
+    by,
+    page_of,
+)
+from app.changes import Wanted
+from app.errors import Code, ProblemError
+from app.refresh import State, read_document
+from app.stores.records import Collection
+from app.wiring import Services
+from flags.evaluate import evaluate, trace
+from flags.model import Flag
+from flags.names import Kind, Reason
+from flags.percentage import PercentageError, rolled_out
+
+router = APIRouter(prefix="/flags", tags=["flags"])
+
+
+class RolloutBody(BaseModel):
+    """A percentage of everyone, from 0 to 100 in steps of 0.001; `variant` names the one that gets it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    percentage: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]
+    variant: str | None = None
+    reason: ReasonText = ""
+
+
+class RevertBody(BaseModel):
+    """Which version to write again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Annotated[int, Field(ge=1)]
+    reason: ReasonText = ""
+
+
+class EvaluateBody(BaseModel):
+    """Whom to evaluate a flag for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    context: dict[str, JsonValue] = {}
+
+
+class TraceItem(BaseModel):
+    """One step of an evaluation."""
+
+    step: str
+    decided: bool
+
+
+class Evaluation(BaseModel):
+    """What a caller gets, why, and on which way; `bucket` is 0 to 99,999 when a split decided."""
+
+    flag: str
+    variant: str
+    value: JsonValue
+    reason: Reason
+    rule: str | None
+    bucket: int | None
+    version: int
+    trace: list[TraceItem]
+
+
+@router.get("")
+async def list_flags(
+    services: ServicesOf,
+    _: Reader,
+    limit: Limit = 100,
+    after: After = None,
+    tag: Annotated[str | None, Query(description="Only flags with this tag.")] = None,
+    kind: Annotated[Kind | None, Query(description="Only flags of this kind.")] = None,
+) -> Page[Flag]:
+    """List flags by key."""
+    flags = services.live.state.flags.items()
+    wanted = [(key, flag) for key, flag in flags if (tag is None or tag in flag.tags) and kind in {None, flag.kind}]
+    items, following = page_of(wanted, after, limit)
+    return Page(items=items, next=following)
+
+
+@router.post("", status_code=201)
+async def create_flag(
+    services: ServicesOf, principal: Admin, flag: Flag, response: Response, reason: ChangeReason = ""
+) -> Flag:
+    """Create a flag; `{"key": "x"}` alone makes a boolean one at 0 %."""
+    if services.live.state.ruleset.document(flag.key) is not None:
+        raise ProblemError(409, Code.ALREADY_EXISTS, f'flag "{flag.key}" exists; PUT /flags/{flag.key} changes it')
+    return await written(services, Collection.FLAG, flag, 0, by(principal, reason), response)
+
+
+@router.get("/{key}")
+async def get_flag(services: ServicesOf, _: Reader, key: str, response: Response) -> Flag:
+    """Return one flag; its version is the ETag."""
+    flag = flag_of(services, key)
+    response.headers["ETag"] = f'"{flag.version}"'
+    return flag
+
+
+@router.put("/{key}")
+async def replace_flag(
+    services: ServicesOf,
+    principal: Admin,
+    key: str,
+    flag: Flag,
+    version: RequiredVersion,
+    response: Response,
+    reason: ChangeReason = "",
+) -> Flag:
+    """Replace a flag by a whole document."""
+    flag_of(services, key)
+    if flag.key != key:
+        raise ProblemError(422, Code.INVALID_DOCUMENT, f'key: the path says "{key}", the document "{flag.key}"')
+    return await written(services, Collection.FLAG, flag, version, by(principal, reason), response)
+
+
+@router.patch("/{key}")
+async def patch_flag(
+    services: ServicesOf,
+    principal: Admin,
+    key: str,
+    patch: Annotated[dict[str, JsonValue], Body()],
+    version: RequiredVersion,
+    response: Response,
+    reason: ChangeReason = "",
+) -> Flag:
+    """Replace some fields of a flag, each as a whole; null brings a field's default back."""
+    flag = patched(flag_of(services, key), patch)
+    if flag.key != key:
+        raise ProblemError(422, Code.INVALID_DOCUMENT, "key: a flag cannot be renamed; create another")
+    return await written(services, Collection.FLAG, flag, version, by(principal, reason), response)
+
+
+@router.delete("/{key}", status_code=204)
+async def delete_flag(
+    services: ServicesOf,
+    principal: Admin,
+    key: str,
+    version: RequiredVersion,
+    body: Reasoned | None = None,
+    reason: ChangeReason = "",
+) -> None:
+    """Delete a flag that nothing stands on; its history stays."""
+    flag_of(services, key)
+    why = body.reason if body else reason
+    await services.changes.make([Wanted(Collection.FLAG, key, None, version)], by(principal, why or reason))
+
+
+@router.get("/{key}/history")
+async def flag_history(
+    services: ServicesOf, _: Reader, key: str, limit: Limit = 50, before: Before = None
+) -> Page[Version[Flag]]:
+    """List the versions of a flag, newest first, deleted ones too."""
+    return await history_of(services, Collection.FLAG, Flag, key, before, limit)
+
+
+@router.post("/{key}/revert")
+async def revert_flag(
+    services: ServicesOf, principal: Admin, key: str, body: RevertBody, version: OptionalVersion, response: Response
+) -> Flag:
+    """Write an older version of a flag again, as a new version."""
+    flag_of(services, key)
+    entry = await services.store.version(Collection.FLAG, key, body.version)
+    if entry is None or entry.body is None:
+        raise ProblemError(404, Code.UNKNOWN_VERSION, f'flag "{key}" has no version {body.version} to go back to')
+    flag = read_document(Flag, entry.body, body.version, entry.at, entry.actor)
+    why = body.reason or f"back to version {body.version}"
+    return await written(services, Collection.FLAG, flag, version, by(principal, why), response)
+
+
+@router.put("/{key}/rollout")
+async def roll_out(
+    services: ServicesOf, principal: Operator, key: str, body: RolloutBody, version: OptionalVersion, response: Response
+) -> Flag:
+    """Set the share of everyone that gets the growing variant; the off variant has the rest."""
+
+    def decide(state: State) -> list[Wanted]:
+        flag = state.ruleset.document(key)
+        if flag is None:
+            raise unknown_flag(key)
+        try:
+            return [Wanted(Collection.FLAG, key, rolled_out(flag, body.percentage, body.variant), version)]
+        except PercentageError as error:
+            raise ProblemError(422, Code.INVALID_REQUEST, str(error)) from error
+
+    [entry] = await services.changes.decide_and_make(decide, by(principal, body.reason))
+    response.headers["ETag"] = f'"{entry.version}"'
+    return read_document(Flag, entry.body or "", entry.version or 0, entry.at, entry.actor)
+
+
+@router.post("/{key}/evaluate")
+async def evaluate_flag(services: ServicesOf, _: Reader, key: str, body: EvaluateBody) -> Evaluation:
+    """Evaluate a flag for one caller, and show the way to the answer."""
+    flag_of(services, key)
+    ruleset, now = services.live.state.ruleset, services.clock.wall()
+    decision = evaluate(ruleset, key, body.context, now)
+    steps = [TraceItem(step=step, decided=decided) for step, decided in trace(ruleset, key, body.context, now)]
+    return Evaluation(**decision._asdict(), trace=steps)
+
+
+def flag_of(services: Services, key: str) -> Flag:
+    """Return a flag in force. Raises ProblemError 404."""
+    flag = services.live.state.ruleset.document(key)
+    if flag is None:
+        raise unknown_flag(key)
+    return flag
+
+
+def unknown_flag(key: str) -> ProblemError:
+    """Return the answer about a flag that is not there."""
+    return ProblemError(404, Code.UNKNOWN_FLAG, f'there is no flag "{key}"; GET /flags lists them')

@@ -1,0 +1,198 @@
+"""Routes: documents, and the health of their backends."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+from pydantic import BaseModel, JsonValue
+
+from app.api.documents import Version, history_of, patched, written
+from app.api.params import (
+    Admin,
+    After,
+    Before,
+    ChangeReason,
+    Limit,
+    Page,
+    Reader,
+    Reasoned,
+    RequiredVersion,
+    ServicesOf,
+    by,
+    page_of,
+)
+from app.changes import Wanted
+from app.errors import Code, ProblemError
+from app.stores.records import Collection
+from app.wiring import Services
+from routers.breaker import State as BreakerState
+from routers.call import Call, SendError
+from routers.model import Backend, Route
+from routers.streams import close
+
+router = APIRouter(tags=["routes"])
+
+PROBE_SECONDS = 5.0
+SIDES = {"v1": "legacy", "v2": "new"}
+
+
+class Health(BaseModel):
+    """One backend as a probe just found it, and as its breaker sees it; `probe_ms` is milliseconds."""
+
+    route: str
+    backend: str
+    url: str
+    healthy: bool
+    status: int | None
+    error: str | None
+    probe_ms: float
+    breaker: BreakerState
+    in_flight: int
+    failure_rate: float
+
+
+@router.get("/routes")
+async def list_routes(services: ServicesOf, _: Reader, limit: Limit = 100, after: After = None) -> Page[Route]:
+    """List routes by name."""
+    items, following = page_of(services.live.state.routes.items(), after, limit)
+    return Page(items=items, next=following)
+
+
+@router.post("/routes", status_code=201)
+async def create_route(
+    services: ServicesOf, principal: Admin, route: Route, response: Response, reason: ChangeReason = ""
+) -> Route:
+    """Create a route; its flag's variants are its backends' names."""
+    if route.name in services.live.state.routes:
+        detail = f'route "{route.name}" exists; PUT /routes/{route.name} changes it'
+        raise ProblemError(409, Code.ALREADY_EXISTS, detail)
+    return await written(services, Collection.ROUTE, route, 0, by(principal, reason), response)
+
+
+@router.get("/routes/{name}")
+async def get_route(services: ServicesOf, _: Reader, name: str, response: Response) -> Route:
+    """Return one route; its version is the ETag."""
+    route = route_of(services, name)
+    response.headers["ETag"] = f'"{route.version}"'
+    return route
+
+
+@router.put("/routes/{name}")
+async def replace_route(
+    services: ServicesOf,
+    principal: Admin,
+    name: str,
+    route: Route,
+    version: RequiredVersion,
+    response: Response,
+    reason: ChangeReason = "",
+) -> Route:
+    """Replace a route by a whole document; breakers of backends that stay as they are keep their state."""
+    route_of(services, name)
+    if route.name != name:
+        raise ProblemError(422, Code.INVALID_DOCUMENT, f'name: the path says "{name}", the document "{route.name}"')
+    return await written(services, Collection.ROUTE, route, version, by(principal, reason), response)
+
+
+@router.patch("/routes/{name}")
+async def patch_route(
+    services: ServicesOf,
+    principal: Admin,
+    name: str,
+    patch: Annotated[dict[str, JsonValue], Body()],
+    version: RequiredVersion,
+    response: Response,
+    reason: ChangeReason = "",
+) -> Route:
+    """Replace some fields of a route, each as a whole; null brings a field's default back."""
+    route = patched(route_of(services, name), patch)
+    if route.name != name:
+        raise ProblemError(422, Code.INVALID_DOCUMENT, "name: a route cannot be renamed; create another")
+    return await written(services, Collection.ROUTE, route, version, by(principal, reason), response)
+
+
+@router.delete("/routes/{name}", status_code=204)
+async def delete_route(
+    services: ServicesOf,
+    principal: Admin,
+    name: str,
+    version: RequiredVersion,
+    body: Reasoned | None = None,
+    reason: ChangeReason = "",
+) -> None:
+    """Delete a route; its history stays."""
+    route_of(services, name)
+    why = body.reason if body else ""
+    await services.changes.make([Wanted(Collection.ROUTE, name, None, version)], by(principal, why or reason))
+
+
+@router.get("/routes/{name}/history")
+async def route_history(
+    services: ServicesOf, _: Reader, name: str, limit: Limit = 50, before: Before = None
+) -> Page[Version[Route]]:
+    """List the versions of a route, newest first, deleted ones too."""
+    return await history_of(services, Collection.ROUTE, Route, name, before, limit)
+
+
+@router.get("/routes/{name}/{backend}/health", responses={503: {"model": Health, "description": "Not healthy."}})
+async def backend_health(services: ServicesOf, _: Reader, name: str, backend: str, response: Response) -> Health:
+    """Ask one backend for its health now; 503 when it does not answer 2xx within 5 s."""
+    return await _health(services, name, backend, response)
+
+
+by_version = APIRouter(tags=["routes"])
+"""Paths without a prefix of their own, matched last."""
+
+
+@by_version.get("/{name}/{side}/health", responses={503: {"model": Health, "description": "Not healthy."}})
+async def side_health(services: ServicesOf, _: Reader, name: str, side: str, response: Response) -> Health:
+    """Ask one backend for its health now; `v1` is legacy and `v2` is new."""
+    return await _health(services, name, SIDES.get(side, side), response)
+
+
+def route_of(services: Services, name: str) -> Route:
+    """Return a route in force. Raises ProblemError 404."""
+    route = services.live.state.routes.get(name)
+    if route is None:
+        raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
+    return route
+
+
+async def _health(services: Services, name: str, side: str, response: Response) -> Health:
+    route = route_of(services, name)
+    backend = route.backends.get(side)
+    if backend is None:
+        known = ", ".join(route.backends)
+        raise ProblemError(404, Code.UNKNOWN_BACKEND, f'route "{name}" has no backend "{side}", only {known}')
+    started = services.clock.monotonic()
+    status, error = await _probe(services, backend)
+    now = services.clock.monotonic()
+    healthy = status is not None and 200 <= status < 300
+    response.status_code = 200 if healthy else 503
+    lane = services.lanes.of(name)[side]
+    seen = lane.breaker.status(now)
+    return Health(
+        route=name,
+        backend=side,
+        url=backend.url + backend.health,
+        healthy=healthy,
+        status=status,
+        error=error,
+        probe_ms=round((now - started) * 1000, 3),
+        breaker=seen.state,
+        in_flight=lane.in_flight,
+        failure_rate=seen.failure_rate,
+    )
+
+
+async def _probe(services: Services, backend: Backend) -> tuple[int | None, str | None]:
+    call = Call("GET", backend.health, [(b"accept", b"*/*")], b"")
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            answer = await services.send(backend, call)
+    except SendError as failure:
+        return None, f"{failure.cause}: {failure.detail}"
+    except TimeoutError:
+        return None, f"no answer within {PROBE_SECONDS:g} s"
+    await close(answer.rest)
+    return answer.status, None

@@ -1,0 +1,105 @@
+"""Who calls, and what they may do: bearer tokens with one role each."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+ADMIN_ID = "admin"
+
+TokenId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+"""A token's public half and its holder's name: 1 to 64 of lower-case letters, digits and `-`."""
+
+
+class Role(StrEnum):
+    """What a token is for."""
+
+    EVALUATE = "evaluate"
+    READ = "read"
+    OPERATE = "operate"
+    KILL = "kill"
+    ADMIN = "admin"
+
+
+ALLOWED: Mapping[Role, frozenset[Role]] = {
+    Role.EVALUATE: frozenset({Role.EVALUATE, Role.ADMIN}),
+    Role.READ: frozenset({Role.READ, Role.OPERATE, Role.KILL, Role.ADMIN}),
+    Role.OPERATE: frozenset({Role.OPERATE, Role.ADMIN}),
+    Role.KILL: frozenset({Role.KILL, Role.ADMIN}),
+    Role.ADMIN: frozenset({Role.ADMIN}),
+}
+"""For what an endpoint asks, the roles that have it."""
+
+
+class Principal(NamedTuple):
+    """Who calls; `name` is the actor of the audit."""
+
+    name: str
+    role: Role
+
+    def may(self, needed: Role) -> bool:
+        """Say whether the caller has what an endpoint asks for."""
+        return self.role in ALLOWED[needed]
+
+
+class TokenRecord(BaseModel):
+    """A token as it is kept: never the secret, only the SHA-256 of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: TokenId
+    role: Role
+    description: Annotated[str, StringConstraints(max_length=200)] = ""
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    expires_at: AwareDatetime | None = None
+    version: Annotated[int, Field(ge=0)] = 0
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+
+
+def new_secret() -> str:
+    """Return 256 bits of chance, in 43 URL-safe characters."""
+    return secrets.token_urlsafe(32)
+
+
+def digest_of(secret: str) -> str:
+    """Return the SHA-256 of a secret, in hexadecimal."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Tokens:
+    """The tokens of one moment, ready to check."""
+
+    def __init__(self, records: Iterable[TokenRecord], admin_digest: str | None) -> None:
+        """Take the kept records, and the digest of the whole admin token of the settings."""
+        self._records = {
+            record.id: (
+                bytes.fromhex(record.digest),
+                Principal(record.id, record.role),
+                record.expires_at.timestamp() if record.expires_at else float("inf"),
+            )
+            for record in records
+        }
+        self._admin = bytes.fromhex(admin_digest) if admin_digest else None
+
+    def principal(self, token: str, now: float) -> Principal | None:
+        """Return who holds the token, None when it is unknown or over; `now` is seconds since 1970.
+
+        Digests are compared in constant time.
+        """
+        identifier, _, secret = token.partition(".")
+        record = self._records.get(identifier)
+        if record is not None:
+            expected, principal, expires = record
+            presented = hashlib.sha256(secret.encode()).digest()
+            if hmac.compare_digest(presented, expected):
+                return principal if now < expires else None
+        if self._admin is None:
+            return None
+        whole = hashlib.sha256(token.encode()).digest()
+        return Principal(ADMIN_ID, Role.ADMIN) if hmac.compare_digest(whole, self._admin) else None

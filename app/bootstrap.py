@@ -1,0 +1,110 @@
+"""What a start does to the state: the first admin token, the seed file, changed environment variables."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import structlog
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.auth import ADMIN_ID, Role, TokenRecord, digest_of, new_secret
+from app.changes import By, Changes, Wanted
+from app.errors import ProblemError
+from app.refresh import Applied, State
+from app.settings import Settings
+from app.stores.records import Collection
+from flags.model import Flag
+from flags.percentage import PercentageError, rolled_out
+from routers.model import Route
+
+log = structlog.get_logger("crossfade.start")
+
+
+class SeedError(Exception):
+    """The seed file cannot be read or holds a document that is refused; the message says where."""
+
+
+class Seed(BaseModel):
+    """A seed file: the flags and routes of a first start."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    flags: tuple[Flag, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+async def first_admin_token(state: State, settings: Settings, changes: Changes) -> str | None:
+    """Make the first admin token unless there is one, and return it: this is the only time it can be read."""
+    if settings.admin_token or any(record.role is Role.ADMIN for record in state.records.values()):
+        return None
+    secret = new_secret()
+    record = TokenRecord(id=ADMIN_ID, role=Role.ADMIN, description="made at the first start", digest=digest_of(secret))
+    await changes.make([Wanted(Collection.TOKEN, ADMIN_ID, record, 0)], By("start", "first start"))
+    return f"{ADMIN_ID}.{secret}"
+
+
+async def sow(state: State, path: Path, changes: Changes) -> None:
+    """Write the seed's documents, all or none, if there are no flags and routes yet. Raises SeedError."""
+    if state.ruleset.living or state.routes:
+        return
+    seed = _read(path)
+    wanted = [Wanted(Collection.FLAG, flag.key, flag, 0) for flag in seed.flags]
+    wanted += [Wanted(Collection.ROUTE, route.name, route, 0) for route in seed.routes]
+    try:
+        await changes.make(wanted, By("seed", f"first start from {path.name}"))
+    except ProblemError as error:
+        raise SeedError(f"{path}: {error.detail}") from error
+
+
+def _read(path: Path) -> Seed:
+    try:
+        return Seed.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except OSError as error:
+        raise SeedError(f"{path} cannot be read: {error.strerror}; check CROSSFADE_SEED") from error
+    except yaml.YAMLError as error:
+        raise SeedError(f"{path} is not YAML: {error}") from error
+    except ValidationError as error:
+        raise SeedError(f"{path}: {error}") from error
+
+
+async def apply_environment(state: State, environment: Mapping[str, str], changes: Changes) -> None:
+    """Apply every variable that a flag names and whose value changed since it was last applied, once each.
+
+    A value that cannot be applied is logged and leaves the flag as it is.
+    """
+    for flag in state.flags.values():
+        value = environment.get(flag.env) if flag.env else None
+        if flag.env is None or value is None or _last_applied(state, flag) == value:
+            continue
+        try:
+            wanted = _override(flag, flag.env, value)
+            await changes.make(wanted, By("environment", f"{flag.env}={value}"))
+        except (PercentageError, ProblemError) as error:
+            log.warning("environment not applied", variable=flag.env, value=value, flag=flag.key, why=str(error))
+
+
+def _last_applied(state: State, flag: Flag) -> str | None:
+    applied = state.env.get(f"{flag.key}/{flag.env}")
+    return applied.value if applied else None
+
+
+def _override(flag: Flag, variable: str, value: str) -> Sequence[Wanted]:
+    raised = rolled_out(flag, percentage_of(value))
+    applied = Applied(value=value)
+    return [
+        Wanted(Collection.FLAG, flag.key, raised, flag.version),
+        Wanted(Collection.ENV, f"{flag.key}/{variable}", applied, None),
+    ]
+
+
+def percentage_of(value: str) -> float:
+    """Return the percentage an environment variable means: a number, or true/false for 100/0.
+
+    Raises PercentageError for anything else.
+    """
+    words = {"true": 100.0, "false": 0.0}
+    try:
+        word = value.strip().lower()
+        return words[word] if word in words else float(word)
+    except ValueError:
+        raise PercentageError(f'"{value}" is neither a percentage from 0 to 100 nor true or false') from None

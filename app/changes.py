@@ -1,0 +1,176 @@
+"""Every write: checked against the other documents, kept, put in force and told."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import structlog
+from pydantic import BaseModel
+
+from app.checks import check_flag, check_flag_removal, check_route
+from app.clock import Clock
+from app.errors import Code, ProblemError
+from app.metrics import Metrics
+from app.refresh import Live, State
+from app.stores.records import Action, Change, Collection, Entry, StaleError, Store, StoreUnavailableError
+from flags.model import Flag
+from routers.model import Route
+
+log = structlog.get_logger("crossfade.audit")
+
+SERVER_OWNED = {"version", "updated_at", "updated_by"}
+
+
+class By(NamedTuple):
+    """Who writes, and why."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A document as it shall be, or None to delete it; `expected` is the version it stands on, None for any."""
+
+    collection: Collection
+    key: str
+    document: BaseModel | None
+    expected: int | None
+
+
+class Changes:
+    """The only way to write. One writer at a time in a process; the store settles races between processes."""
+
+    def __init__(self, store: Store, live: Live, metrics: Metrics, clock: Clock) -> None:
+        self._store = store
+        self._live = live
+        self._metrics = metrics
+        self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
+
+    async def make(self, wanted: Sequence[Wanted], by: By) -> Sequence[Entry]:
+        """Write all or nothing, put it in force and return what was written.
+
+        Raises ProblemError: 404, 409, 412, 422 for what cannot be written as asked, 503 when the store is away.
+        """
+        return await self.decide_and_make(lambda _: wanted, by)
+
+    async def decide_and_make(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> Sequence[Entry]:
+        """Write what `decide` wants of the state in force, with no other write in between.
+
+        A caller that is cancelled meanwhile does not undo it: what the store has is put in force.
+        """
+        return await asyncio.shield(self._decide_and_make(decide, by))
+
+    async def _decide_and_make(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> Sequence[Entry]:
+        async with self._one_at_a_time:
+            changes = self._checked(decide(self._live.state), by)
+            entries = await self._keep(changes)
+            self._live.apply(entries)
+        for entry in entries:
+            self._tell(entry)
+        return entries
+
+    async def note(self, action: Action, collection: str, key: str, by: By) -> None:
+        """Put an action that changes no document into the journal. Raises ProblemError 503."""
+        try:
+            await self._store.note(self._clock.now(), by.actor, action, collection, key, by.reason)
+        except StoreUnavailableError as error:
+            raise _away(error) from error
+        log.info("audit", action=action, target=f"{collection}:{key}", actor=by.actor, reason=by.reason)
+
+    async def _keep(self, changes: Sequence[Change]) -> Sequence[Entry]:
+        try:
+            return await self._store.write(changes)
+        except StaleError as error:
+            raise stale(error.actual) from error
+        except StoreUnavailableError as error:
+            raise _away(error) from error
+
+    def _checked(self, wanted: Sequence[Wanted], by: By) -> Sequence[Change]:
+        """Check each change against the state that those before it would leave."""
+        state, changes = self._live.state, []
+        for each in wanted:
+            _check(state, each)
+            change = self._change(state, each, by)
+            state = self._live.after(state, _as_entry(change))
+            changes.append(change)
+        return changes
+
+    def _change(self, state: State, wanted: Wanted, by: By) -> Change:
+        current = version_of(state, wanted.collection, wanted.key)
+        if wanted.expected is not None and wanted.expected != current:
+            raise stale(current)
+        document = wanted.document
+        body = None if document is None else document.model_dump_json(exclude=SERVER_OWNED)
+        return Change(wanted.collection, wanted.key, current, body, by.actor, by.reason, self._clock.now())
+
+    def _tell(self, entry: Entry) -> None:
+        self._metrics.writes.labels(entry.collection, entry.action).inc()
+        target = f"{entry.collection}:{entry.key}"
+        log.info(
+            "audit",
+            action=entry.action,
+            target=target,
+            version=entry.version,
+            revision=entry.revision,
+            actor=entry.actor,
+            reason=entry.reason,
+        )
+
+
+def version_of(state: State, collection: Collection, key: str) -> int:
+    """Return the version of a document in force, 0 when there is none; a kill is always at 1."""
+    match collection:
+        case Collection.FLAG:
+            flag = state.ruleset.document(key)
+            return flag.version if flag else 0
+        case Collection.ROUTE:
+            return state.routes[key].version if key in state.routes else 0
+        case Collection.KILL:
+            return 1 if key in state.kills else 0
+        case Collection.ENV:
+            return state.env[key].version if key in state.env else 0
+        case Collection.TOKEN:
+            return state.records[key].version if key in state.records else 0
+
+
+def stale(actual: int) -> ProblemError:
+    """Return the refusal of a write that stands on another version than the one in force."""
+    if actual == 0:
+        return ProblemError(404, Code.NOT_FOUND, "there is no such document any more")
+    detail = f"the document is at version {actual} by now; read it again and repeat the change on that"
+    return ProblemError(412, Code.STALE_VERSION, detail, version=actual)
+
+
+def _check(state: State, wanted: Wanted) -> None:
+    match wanted.document:
+        case Flag():
+            check_flag(state, wanted.document)
+        case Route():
+            check_route(state, wanted.document)
+        case None if wanted.collection is Collection.FLAG:
+            check_flag_removal(state, wanted.key)
+        case _:
+            pass
+
+
+def _as_entry(change: Change) -> Entry:
+    return Entry(
+        seq=0,
+        epoch="",
+        revision=None,
+        at=change.at,
+        actor=change.actor,
+        action=change.action,
+        collection=change.collection,
+        key=change.key,
+        version=change.expected + 1,
+        body=change.body,
+        reason=change.reason,
+    )
+
+
+def _away(error: StoreUnavailableError) -> ProblemError:
+    return ProblemError(503, Code.STORE_UNAVAILABLE, f"the change was not made: {error}", headers={"Retry-After": "5"})

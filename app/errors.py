@@ -1,0 +1,90 @@
+"""Every way a request can fail, and how it is told: RFC 9457 problem documents with a stable code."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class Code(StrEnum):
+    """The stable codes of problem documents."""
+
+    INVALID_DOCUMENT = "invalid_document"
+    INVALID_REQUEST = "invalid_request"
+    MALFORMED_JSON = "malformed_json"
+    JSON_TOO_DEEP = "json_too_deep"
+    BODY_TOO_LARGE = "body_too_large"
+    TOO_MANY_HEADERS = "too_many_headers"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    UNKNOWN_FLAG = "unknown_flag"
+    UNKNOWN_ROUTE = "unknown_route"
+    UNKNOWN_BACKEND = "unknown_backend"
+    UNKNOWN_VERSION = "unknown_version"
+    UNKNOWN_KILL = "unknown_kill"
+    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 - a code, not a secret
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    ALREADY_EXISTS = "already_exists"
+    IN_USE = "in_use"
+    KILLED = "killed"
+    VERSION_REQUIRED = "version_required"
+    STALE_VERSION = "stale_version"
+    ROUTE_FAILED = "route_failed"
+    ROUTE_TIMEOUT = "route_timeout"
+    ROUTE_UNAVAILABLE = "route_unavailable"
+    STORE_UNAVAILABLE = "store_unavailable"
+    OVERLOADED = "overloaded"
+    INTERNAL = "internal"
+
+
+class ProblemError(Exception):
+    """A request that cannot be answered as asked; `members` are added to the problem document."""
+
+    def __init__(
+        self,
+        status: int,
+        code: Code,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = members
+
+    def body(self) -> bytes:
+        """Return the problem document as JSON."""
+        document = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        return orjson.dumps(document | self.members)
+
+
+def invalid(code: Code, errors: Iterable[Mapping[str, Any]]) -> ProblemError:
+    """Return the 422 problem for pydantic's errors: a sentence for people and a list of `field`, `message`."""
+    items = [{"field": _field(error["loc"]), "message": _message(error)} for error in errors]
+    shown = "; ".join(f"{item['field']}: {item['message']}" if item["field"] else item["message"] for item in items[:3])
+    more = f" (and {len(items) - 3} more)" if len(items) > 3 else ""
+    return ProblemError(422, code, shown + more, errors=items)
+
+
+def _field(location: Iterable[str | int]) -> str:
+    """Name a place in a document as a person would; steps led by `?` are choices of the model, not places."""
+    return ".".join(str(step) for step in location if not (isinstance(step, str) and step.startswith("?")))
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown field")

@@ -1,0 +1,61 @@
+"""The lanes to every backend of every route, which outlive changes of the documents."""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from app.metrics import Metrics
+from routers.breaker import Breaker, State, Transition
+from routers.lanes import Lane
+from routers.model import Backend, Route
+
+log = structlog.get_logger("crossfade.breaker")
+
+
+class LaneBook:
+    """One lane for each backend of each route; a lane is new when its backend's limits or address change."""
+
+    def __init__(self, metrics: Metrics, chance: Callable[[], float]) -> None:
+        self._metrics = metrics
+        self._chance = chance
+        self._lanes: dict[str, dict[str, Lane]] = {}
+        self._made_for: dict[tuple[str, str], Backend] = {}
+
+    def of(self, route: str) -> Mapping[str, Lane]:
+        """Return the lanes of a route by backend. Raises KeyError for an unknown route."""
+        return self._lanes[route]
+
+    def sync(self, routes: Mapping[str, Route]) -> None:
+        """Make the lanes that are missing and forget those whose backend is gone."""
+        for name in self._lanes.keys() - routes.keys():
+            for backend in self._lanes.pop(name):
+                self._metrics.forget_lane(name, backend)
+        for route in routes.values():
+            before = self._lanes.get(route.name, {})
+            self._lanes[route.name] = {
+                name: self._kept(before.get(name), route.name, name, backend)
+                for name, backend in route.backends.items()
+            }
+            for backend in before.keys() - route.backends.keys():
+                self._metrics.forget_lane(route.name, backend)
+
+    def _kept(self, before: Lane | None, route: str, name: str, backend: Backend) -> Lane:
+        if before is not None and self._made_for.get((route, name)) == backend:
+            return before
+        self._made_for[route, name] = backend
+        self._metrics.breaker_is(route, name, State.CLOSED)
+        breaker = Breaker(backend.breaker, self._chance, _observer(self._metrics, route, name))
+        lane = Lane(name, breaker, backend.max_concurrency)
+        self._metrics.watch_in_flight(route, name, lambda: lane.in_flight)
+        return lane
+
+
+def _observer(metrics: Metrics, route: str, backend: str) -> Callable[[Transition], None]:
+    def observe(change: Transition) -> None:
+        metrics.breaker_is(route, backend, change.after)
+        metrics.breaker_transitions.labels(route, backend, change.after).inc()
+        log.warning(
+            "breaker changed", route=route, backend=backend, before=change.before, after=change.after, why=change.why
+        )
+
+    return observe

@@ -1,0 +1,114 @@
+"""The application: the shell, the endpoints and what a start and a stop do."""
+
+import gc
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app import bootstrap, logs
+from app.api import audit, breakers, flags, kill_switch, probes, routes, tokens
+from app.api.openapi import openapi
+from app.clock import Clock
+from app.errors import PROBLEM_TYPE, Code, ProblemError, invalid
+from app.settings import Settings
+from app.shell import Shell
+from app.wiring import Services, wire
+from routers.call import Send
+
+log = structlog.get_logger("crossfade.start")
+
+VERSION = "0.1.0"
+ROUTERS = (
+    flags.router,
+    routes.router,
+    kill_switch.router,
+    breakers.router,
+    tokens.router,
+    audit.router,
+    probes.router,
+    routes.by_version,
+)
+
+
+def create_app(settings: Settings | None = None, *, send: Send | None = None, clock: Clock | None = None) -> Shell:
+    """Return the service as an ASGI application; `send` and `clock` replace the world in tests."""
+    settings = settings or Settings()
+    shell: Shell
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logs.configure(settings)
+        async with wire(settings, send=send, clock=clock) as services:
+            await _start(services)
+            app.state.services = shell.services = services
+            gc.collect()
+            gc.freeze()
+            yield
+            shell.services = None
+
+    app = FastAPI(title="Crossfade", version=VERSION, lifespan=lifespan, redoc_url=None)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(Exception, _internal)
+    app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    shell = Shell(app)
+    return shell
+
+
+async def _start(services: Services) -> None:
+    settings = services.settings
+    token = await bootstrap.first_admin_token(services.live.state, settings, services.changes)
+    if token is not None:
+        sys.stderr.write(f"Crossfade made the first admin token. It is shown only now, keep it:\n\n    {token}\n\n")
+        sys.stderr.flush()
+    if settings.seed is not None:
+        await bootstrap.sow(services.live.state, settings.seed, services.changes)
+    await bootstrap.apply_environment(services.live.state, os.environ, services.changes)
+    ruleset = services.live.state.ruleset
+    log.info("ready", flags=len(ruleset.flags), epoch=ruleset.epoch, revision=ruleset.revision)
+
+
+def _answer(problem: ProblemError) -> Response:
+    return Response(problem.body(), problem.status, problem.headers, PROBLEM_TYPE)
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, ProblemError):
+        raise error
+    return _answer(error)
+
+
+async def _invalid_request(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
+    if any(each["type"] == "json_invalid" for each in errors):
+        return _answer(ProblemError(400, Code.MALFORMED_JSON, "the body is not JSON"))
+    in_body = any(each["loc"][0] == "body" for each in error.errors())
+    return _answer(invalid(Code.INVALID_DOCUMENT if in_body else Code.INVALID_REQUEST, errors))
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    known = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
+    told = {
+        404: f"there is nothing at {request.url.path}; /docs lists what there is",
+        405: f"{request.method} does not go with {request.url.path}",
+    }
+    code = known.get(error.status_code, Code.INVALID_REQUEST)
+    detail = told.get(error.status_code, str(error.detail))
+    return _answer(ProblemError(error.status_code, code, detail, headers=error.headers))
+
+
+async def _internal(_: Request, __: Exception) -> Response:
+    return _answer(ProblemError(500, Code.INTERNAL, "an error of the service; it is in its log"))

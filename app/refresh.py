@@ -1,0 +1,137 @@
+"""The state in force: one immutable value, swapped when a document changes."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.auth import TokenRecord, Tokens
+from app.stores.records import Collection, Entry, Snapshot, StoreUnavailableError
+from flags.kills import Kill, killed_by
+from flags.model import Flag
+from flags.ruleset import Ruleset
+from routers.model import Route
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+class Applied(BaseModel):
+    """The value of an environment variable that was last applied to the flag that names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: str
+    version: int = 0
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything a request may ask of, as it stood at one revision; `aliases` leads from a path to its route."""
+
+    ruleset: Ruleset
+    routes: Mapping[str, Route]
+    aliases: Mapping[str, str]
+    kills: Mapping[str, Kill]
+    env: Mapping[str, Applied]
+    records: Mapping[str, TokenRecord]
+    tokens: Tokens
+
+    @property
+    def flags(self) -> Mapping[str, Flag]:
+        """Every flag's document by key."""
+        return {key: compiled.document for key, compiled in self.ruleset.living.items()}
+
+
+class Live:
+    """Holds the state in force; `watch` is told of every new one before a request can see it."""
+
+    def __init__(self, admin_digest: str | None, watch: Callable[[State], None]) -> None:
+        """Begin with nothing but the admin token of the settings."""
+        self._admin_digest = admin_digest
+        self._watch = watch
+        self.state = State(Ruleset.of(()), {}, {}, {}, {}, {}, Tokens((), admin_digest))
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Put a whole snapshot in force. Raises StoreUnavailableError when a document in it cannot be read."""
+        flags = _read_all(snapshot, Collection.FLAG, Flag)
+        kills = _read_all(snapshot, Collection.KILL, Kill)
+        routes = _read_all(snapshot, Collection.ROUTE, Route)
+        records = _read_all(snapshot, Collection.TOKEN, TokenRecord)
+        ruleset = Ruleset.of(
+            flags.values(), killed_by(kills.values()), epoch=snapshot.epoch, revision=snapshot.revision
+        )
+        env = _read_all(snapshot, Collection.ENV, Applied)
+        tokens = Tokens(records.values(), self._admin_digest)
+        self._swap(State(ruleset, routes, _aliases(routes), kills, env, records, tokens))
+
+    def apply(self, entries: Iterable[Entry]) -> None:
+        """Put acknowledged changes in force, all at once."""
+        state = self.state
+        for entry in entries:
+            state = self.after(state, entry)
+        self._swap(state)
+
+    def _swap(self, state: State) -> None:
+        self._watch(state)
+        self.state = state
+
+    def after(self, state: State, entry: Entry) -> State:
+        """Return the state as it is after one change."""
+        revision = entry.revision or state.ruleset.revision
+        ruleset = state.ruleset.at(revision)
+        match entry.collection:
+            case Collection.FLAG:
+                return replace(state, ruleset=ruleset.changed(entry.key, _written(entry, Flag), revision))
+            case Collection.ROUTE:
+                routes = _with(state.routes, entry, Route)
+                return replace(state, ruleset=ruleset, routes=routes, aliases=_aliases(routes))
+            case Collection.KILL:
+                kills = _with(state.kills, entry, Kill)
+                return replace(state, ruleset=ruleset.under(killed_by(kills.values()), revision), kills=kills)
+            case Collection.ENV:
+                return replace(state, ruleset=ruleset, env=_with(state.env, entry, Applied))
+            case _:
+                records = _with(state.records, entry, TokenRecord)
+                tokens = Tokens(records.values(), self._admin_digest)
+                return replace(state, ruleset=ruleset, records=records, tokens=tokens)
+
+
+def read_document(model: type[Document], body: str, version: int, at: datetime, by: str) -> Document:
+    """Read a kept document; its version and who wrote it when come from beside the body. Raises ValidationError."""
+    fields = orjson.loads(body)
+    if "version" in model.model_fields:
+        fields |= {"version": version, "updated_at": at, "updated_by": by}
+    return model.model_validate(fields)
+
+
+def _read_all(snapshot: Snapshot, collection: Collection, model: type[Document]) -> dict[str, Document]:
+    documents = {}
+    for stored in snapshot.documents:
+        if stored.collection is collection:
+            try:
+                document = read_document(model, stored.body, stored.version, stored.updated_at, stored.updated_by)
+            except ValidationError as error:
+                raise StoreUnavailableError(f"the stored {collection} {stored.key} cannot be read: {error}") from error
+            documents[stored.key] = document
+    return documents
+
+
+def _written(entry: Entry, model: type[Document]) -> Document | None:
+    if entry.body is None:
+        return None
+    return read_document(model, entry.body, entry.version or 0, entry.at, entry.actor)
+
+
+def _with(documents: Mapping[str, Document], entry: Entry, model: type[Document]) -> dict[str, Document]:
+    others = {key: document for key, document in documents.items() if key != entry.key}
+    document = _written(entry, model)
+    return others if document is None else others | {entry.key: document}
+
+
+def _aliases(routes: Mapping[str, Route]) -> dict[str, str]:
+    return {alias: route.name for route in routes.values() for alias in route.aliases}

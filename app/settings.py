@@ -1,0 +1,30 @@
+"""Every setting of the service, read from the environment; the prefix is `CROSSFADE_`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """How the service runs; with no setting at all it keeps its state in SQLite below `./.crossfade`."""
+
+    model_config = SettingsConfigDict(env_prefix="CROSSFADE_", extra="ignore", frozen=True)
+
+    data_dir: Annotated[Path, Field(description="Folder of the embedded store.")] = Path(".crossfade")
+    seed: Annotated[Path | None, Field(description="YAML file of flags and routes for the first start.")] = None
+    admin_token: Annotated[
+        SecretStr | None, Field(min_length=16, description="The first admin token; made and printed once if unset.")
+    ] = None
+    max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body, in bytes.")] = 10_485_760
+    max_headers: Annotated[int, Field(ge=8, description="Most header fields of a request.")] = 100
+    max_json_depth: Annotated[int, Field(ge=4, le=512, description="Deepest nesting of a JSON body.")] = 32
+    max_concurrency: Annotated[int, Field(ge=1, description="Most requests at once; more are answered 503.")] = 10_000
+    drain_s: Annotated[float, Field(ge=0, description="Seconds that open requests may take to end at a stop.")] = 20.0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="Least severe log lines that are written.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "console"], Field(description="`auto`: console on a terminal, JSON elsewhere.")
+    ] = "auto"

@@ -1,0 +1,55 @@
+"""The embedded database: one SQLite file, which survives a crash of the process after every commit."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.stores.data_dir import held, make_private
+from app.stores.records import StoreUnavailableError
+
+
+@asynccontextmanager
+async def sqlite_engine(data_dir: Path, busy_timeout_s: float = 5.0) -> AsyncIterator[AsyncEngine]:
+    """Open `crossfade.db` in a directory that this process then holds. Raises StoreUnavailableError."""
+    with held(data_dir):
+        file = data_dir / "crossfade.db"
+        make_private(file)
+        engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(file)),
+            # without an isolation level the driver leaves BEGIN to us
+            connect_args={"timeout": busy_timeout_s, "isolation_level": None},
+        )
+        event.listen(engine.sync_engine, "connect", _make_durable)
+        event.listen(engine.sync_engine, "begin", _begin)
+        try:
+            await _refuse_damaged(engine, file)
+            yield engine
+        finally:
+            await engine.dispose()
+
+
+def _make_durable(connection: DBAPIConnection, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """Take the write lock at once when writing, since a reader that turns writer can fail half-way."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writing") else "BEGIN")
+
+
+async def _refuse_damaged(engine: AsyncEngine, file: Path) -> None:
+    try:
+        async with engine.connect() as connection:
+            found = (await connection.exec_driver_sql("PRAGMA quick_check(1)")).scalar_one()
+    except DBAPIError as error:
+        raise StoreUnavailableError(f"{file} cannot be opened: {error.orig}") from error
+    if found != "ok":
+        raise StoreUnavailableError(f"{file} is damaged: {found}; restore it, or move it away to start empty")

@@ -1,0 +1,69 @@
+"""Decide and carry: the way of one call from its route to its answer, measured."""
+
+import itertools
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple
+
+from app.clock import Clock
+from app.lanes import LaneBook
+from app.metrics import Metrics
+from app.refresh import Live
+from flags.context import Context
+from flags.decision import Decision
+from flags.evaluate import evaluate
+from routers.call import Call, Send
+from routers.causes import Cause
+from routers.dispatch import Dispatched, dispatch
+from routers.model import Route
+from routers.plan import Plan, plan
+
+
+class Choice(NamedTuple):
+    """What was decided for one call: `id` names it in the outcomes that follow."""
+
+    id: str
+    decision: Decision
+    plan: Plan
+
+
+class Traffic:
+    """Decides calls and carries them; no store is asked on the way."""
+
+    def __init__(self, live: Live, lanes: LaneBook, send: Send, metrics: Metrics, clock: Clock) -> None:
+        self._live = live
+        self._lanes = lanes
+        self._send = send
+        self._metrics = metrics
+        self._clock = clock
+        self._next_id = _ids(secrets.token_hex(6))
+
+    def choose(self, route: Route, context: Context) -> Choice:
+        """Decide where a call of the route goes."""
+        ruleset = self._live.state.ruleset
+        decision = evaluate(ruleset, route.flag, context, self._clock.wall())
+        chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
+        self._metrics.count_decision(route.name, decision.variant, chosen.reason)
+        return Choice(self._next_id(), decision, chosen)
+
+    def standing(self, route: Route, chosen: Plan) -> tuple[str, Cause | None]:
+        """Return the backend that would answer now, and why it is not the decided one."""
+        first = chosen.order[0]
+        refusal = self._lanes.of(route.name)[first].refusal(self._clock.monotonic())
+        if refusal is None or len(chosen.order) == 1:
+            return first, None
+        return chosen.order[1], refusal
+
+    async def carry(self, route: Route, chosen: Plan, call: Call) -> Dispatched:
+        """Carry the call to the first backend of the plan that answers."""
+        lanes = self._lanes.of(route.name)
+        carried = await dispatch(route, chosen, call, lanes, self._send, self._clock.monotonic)
+        self._metrics.count_answer(route.name, chosen.decided, carried.backend or "none")
+        for attempt in carried.attempts:
+            self._metrics.count_attempt(route.name, attempt.backend, attempt.cause or "answered", attempt.elapsed_ms)
+        return carried
+
+
+def _ids(prefix: str) -> Callable[[], str]:
+    numbers = itertools.count(1)
+    return lambda: f"{prefix}-{next(numbers):x}"
