@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -77,29 +78,35 @@ class Tokens:
 
     def __init__(self, records: Iterable[TokenRecord], admin_digest: str | None) -> None:
         """Take the kept records, and the digest of the whole admin token of the settings."""
-        self._records = {
-            record.id: (
-                bytes.fromhex(record.digest),
-                Principal(record.id, record.role),
-                record.expires_at.timestamp() if record.expires_at else float("inf"),
-            )
-            for record in records
-        }
+        self._records = {record.id: record for record in records}
         self._admin = bytes.fromhex(admin_digest) if admin_digest else None
+        self._proven: dict[bytes, tuple[Principal, float]] = {}
 
-    def principal(self, token: str, now: float) -> Principal | None:
+    def principal(self, token: bytes, now: float) -> Principal | None:
         """Return who holds the token, None when it is unknown or over; `now` is seconds since 1970.
 
-        Digests are compared in constant time.
+        Digests are compared in constant time. A token that was proven once is remembered as long as the tokens
+        stay as they are; a wrong one never finds its way there by halves, since only whole tokens are looked up.
         """
-        identifier, _, secret = token.partition(".")
-        record = self._records.get(identifier)
-        if record is not None:
-            expected, principal, expires = record
-            presented = hashlib.sha256(secret.encode()).digest()
-            if hmac.compare_digest(presented, expected):
-                return principal if now < expires else None
-        if self._admin is None:
-            return None
-        whole = hashlib.sha256(token.encode()).digest()
-        return Principal(ADMIN_ID, Role.ADMIN) if hmac.compare_digest(whole, self._admin) else None
+        proven = self._proven.get(token)
+        if proven is None:
+            proven = self._prove(token.strip())
+            if proven is None:
+                return None
+            self._proven[token] = proven
+        principal, expires = proven
+        return principal if now < expires else None
+
+    def _prove(self, token: bytes) -> tuple[Principal, float] | None:
+        identifier, _, secret = token.partition(b".")
+        record = self._records.get(identifier.decode("latin-1"))
+        if record is not None and _matches(secret, bytes.fromhex(record.digest)):
+            expires = record.expires_at.timestamp() if record.expires_at else math.inf
+            return Principal(record.id, record.role), expires
+        if self._admin is not None and _matches(token, self._admin):
+            return Principal(ADMIN_ID, Role.ADMIN), math.inf
+        return None
+
+
+def _matches(secret: bytes, digest: bytes) -> bool:
+    return hmac.compare_digest(hashlib.sha256(secret).digest(), digest)

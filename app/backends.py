@@ -1,5 +1,6 @@
 """The one door to the backends' HTTP: carries a call to a backend, and its answer back."""
 
+from asyncio import Future
 from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
@@ -24,7 +25,6 @@ from aiohttp import (
 )
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.tracing import Trace
 from yarl import URL
 
@@ -33,8 +33,11 @@ from routers.causes import Cause
 from routers.hops import SAFE_METHODS, UnsafeCallError, answered_headers, safe_path, sent_headers
 from routers.model import Backend
 
-CONNECT_S = 2.0
-"""How long a backend may take to accept a connection, name and TLS included; nothing has been sent by then."""
+CONNECT_S = 1.0
+"""How long a backend may take to accept a connection, name and TLS included, or half its `timeout_ms` if that is less.
+
+So a host that is gone is known to have seen nothing before the attempt's time is over.
+"""
 
 KEEPALIVE_S = 4.0
 """How long an idle connection is kept: less than the 5 s after which uvicorn and Node close it on their side."""
@@ -56,9 +59,8 @@ ONE_WRITE_BYTES = 1 << 20
 
 # UnicodeError: a host name that no resolver can be asked for
 _UNSENT = (ClientConnectorError, ConnectionTimeoutError, ClientConnectionResetError, UnicodeError)
-_MALFORMED = (ClientResponseError, HttpProcessingError)
 # aiohttp raises RuntimeError when a connection is gone that it has parsed nonsense on
-_LOST = (ClientError, HttpProcessingError, OSError, RuntimeError, UnicodeError)
+_LOST = (ClientError, OSError, RuntimeError, UnicodeError)
 
 
 class BackendClient:
@@ -72,7 +74,6 @@ class BackendClient:
             request_class=_Request,
             middlewares=(_send_once,),
             cookie_jar=DummyCookieJar(),
-            timeout=ClientTimeout(total=None, connect=CONNECT_S),
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             auto_decompress=False,
             trust_env=False,
@@ -91,7 +92,7 @@ class BackendClient:
     async def send(self, backend: Backend, call: Call) -> Answer:
         """Return the backend's answer: whole if it announces at most `WHOLE_BYTES`, else at its first piece.
 
-        Sets no limit but `CONNECT_S`: cancel it when its time is over. Raises `SendError`, and `UnsafeCallError` for a
+        Limits nothing but the time to connect: cancel it when its time is over. Raises `SendError`, and `UnsafeCallError` for a
         call that may go nowhere. Header names come back in lower case, bodies in the encoding the backend chose.
         """
         url = _url(backend.url, call.path)
@@ -100,7 +101,12 @@ class BackendClient:
         try:
             headers = [(name.decode(), _text(value)) for name, value in sent_headers(call.headers)]
             response = await self._session.request(
-                call.method, url, headers=headers, data=_body(call.body), allow_redirects=False
+                call.method,
+                url,
+                headers=headers,
+                data=_body(call.body),
+                allow_redirects=False,
+                timeout=_timeout(backend.timeout_ms),
             )
         except ValueError as error:
             raise UnsafeCallError(str(error)) from error
@@ -191,13 +197,33 @@ async def _answer(response: ClientResponse) -> Answer:
 async def _first_piece(response: ClientResponse) -> bytes:
     content = response.content
     if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
-        raise HttpProcessingError(message="switches protocols, which nobody asked for")
+        raise SendError(Cause.GARBAGE, "switches protocols, which nobody asked for")
     if content.is_eof():
         return content.read_nowait()
+    _wake_when_lost(response)
     length = response.content_length
     if length is not None and length <= WHOLE_BYTES:
         return await content.read()
     return await content.readany()
+
+
+def _wake_when_lost(response: ClientResponse) -> None:
+    """Do what aiohttp leaves out: wake who waits for a piece on a connection it has closed over a malformed chunk."""
+    content, connection = response.content, response.connection
+    if connection is None or connection.protocol is None or (closed := connection.protocol.closed) is None:
+        return
+
+    def wake(closed: Future[None]) -> None:
+        if not closed.cancelled():
+            closed.exception()
+        if content.exception() is None:
+            content.set_exception(SendError(Cause.GARBAGE, "malformed in mid-answer"))
+
+    def forget() -> None:
+        closed.remove_done_callback(wake)
+
+    closed.add_done_callback(wake)
+    content.on_eof(forget)
 
 
 def _has_lost_the_race(request: ClientRequest, error: Exception) -> bool:
@@ -215,12 +241,14 @@ def _is_soiled(connection: Connection) -> bool:
 
 def _send_error(error: Exception) -> SendError:
     """Say in our words what aiohttp says in its own."""
-    detail = f"{type(error).__name__}: {error}"
+    told = str(error).partition("\n")[0][:200]
+    return SendError(_cause(error), f"{type(error).__name__}: {told}")
+
+
+def _cause(error: Exception) -> Cause:
     if isinstance(error, _UNSENT) or isinstance(error.__cause__, ClientConnectionResetError):
-        return SendError(Cause.CONNECT, detail)
-    if isinstance(error, _MALFORMED) or isinstance(error.__cause__, HttpProcessingError):
-        return SendError(Cause.GARBAGE, detail)
-    return SendError(Cause.INTERRUPTED, detail)
+        return Cause.CONNECT
+    return Cause.GARBAGE if isinstance(error, ClientResponseError) else Cause.INTERRUPTED
 
 
 def _url(backend_url: str, path: str) -> URL:
@@ -233,6 +261,12 @@ def _url(backend_url: str, path: str) -> URL:
 def _base(backend_url: str) -> tuple[URL, str]:
     base = URL(backend_url, encoded=True)
     return base, base.raw_path.rstrip("/")
+
+
+@lru_cache(maxsize=1024)
+def _timeout(timeout_ms: int | None) -> ClientTimeout:
+    connect_s = CONNECT_S if timeout_ms is None else min(CONNECT_S, timeout_ms / 2000)
+    return ClientTimeout(total=None, connect=connect_s)
 
 
 def _body(body: bytes) -> bytes | BytesIO | None:

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.auth import ADMIN_ID, Role, TokenRecord, digest_of, new_secret
 from app.changes import By, Changes, Wanted
-from app.errors import ProblemError
+from app.errors import Code, ProblemError, invalid
 from app.refresh import Applied, State
 from app.settings import Settings
 from app.stores.records import Collection
+from app.yaml_text import read_yaml
 from flags.model import Flag
 from flags.percentage import PercentageError, rolled_out
 from routers.model import Route
@@ -58,13 +58,13 @@ async def sow(state: State, path: Path, changes: Changes) -> None:
 
 def _read(path: Path) -> Seed:
     try:
-        return Seed.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return Seed.model_validate(read_yaml(path.read_text(encoding="utf-8")) or {})
     except OSError as error:
         raise SeedError(f"{path} cannot be read: {error.strerror}; check CROSSFADE_SEED") from error
-    except yaml.YAMLError as error:
-        raise SeedError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
-        raise SeedError(f"{path}: {error}") from error
+        raise SeedError(f"{path}: {invalid(Code.INVALID_DOCUMENT, error.errors()).detail}") from error
+    except ValueError as error:
+        raise SeedError(f"{path} is not YAML: {error}") from error
 
 
 async def apply_environment(state: State, environment: Mapping[str, str], changes: Changes) -> None:

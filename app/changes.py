@@ -107,7 +107,7 @@ class Changes:
         return Change(wanted.collection, wanted.key, current, body, by.actor, by.reason, self._clock.now())
 
     def _tell(self, entry: Entry) -> None:
-        self._metrics.writes.labels(entry.collection, entry.action).inc()
+        self._metrics.count_write(entry.collection, entry.action)
         target = f"{entry.collection}:{entry.key}"
         log.info(
             "audit",

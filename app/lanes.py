@@ -43,17 +43,16 @@ class LaneBook:
         if before is not None and self._made_for.get((route, name)) == backend:
             return before
         self._made_for[route, name] = backend
-        self._metrics.breaker_is(route, name, State.CLOSED)
+        self._metrics.show_breaker(route, name, State.CLOSED)
         breaker = Breaker(backend.breaker, self._chance, _observer(self._metrics, route, name))
         lane = Lane(name, breaker, backend.max_concurrency)
-        self._metrics.watch_in_flight(route, name, lambda: lane.in_flight)
+        self._metrics.show_in_flight(route, name, lambda: lane.in_flight)
         return lane
 
 
 def _observer(metrics: Metrics, route: str, backend: str) -> Callable[[Transition], None]:
     def observe(change: Transition) -> None:
-        metrics.breaker_is(route, backend, change.after)
-        metrics.breaker_transitions.labels(route, backend, change.after).inc()
+        metrics.breaker_moved(route, backend, change.after)
         log.warning(
             "breaker changed", route=route, backend=backend, before=change.before, after=change.after, why=change.why
         )

@@ -1,22 +1,15 @@
-"""Every metric of the service; the only place that knows Prometheus."""
+"""Every metric of the service; with `tallies`, the only place that knows Prometheus."""
 
 from collections.abc import Callable
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from app.tallies import Tally, Timing
 from routers.breaker import State as BreakerState
 
-disable_created_metrics()
-
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LANE = ("route", "backend")
 
 
 class Metrics:
@@ -26,116 +19,92 @@ class Metrics:
 
     def __init__(self) -> None:
         """Register every metric."""
-        self.registry = registry = CollectorRegistry()
-        self._counters: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
-        self._histograms: dict[tuple[Histogram, tuple[str, ...]], Histogram] = {}
-        self.requests = Counter(
-            "crossfade_http_requests", "Requests by endpoint and status.", ["endpoint", "status"], registry=registry
+        self.registry = CollectorRegistry()
+        self._requests = self._tally("http_requests", "Requests by endpoint and status.", "endpoint", "status")
+        self._request_seconds = self._timing("http_request_seconds", "Time to the end of the answer.", "endpoint")
+        self._decisions = self._tally("decisions", "Decisions by route.", "route", "variant", "reason")
+        self._answers = self._tally(
+            "route_answers",
+            "Carried calls by the backend decided and the one that answered, `none` when nobody did.",
+            "route",
+            "decided",
+            "backend",
         )
-        self.request_seconds = Histogram(
-            "crossfade_http_request_seconds",
-            "Time to the end of the answer.",
-            ["endpoint"],
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.decisions = Counter(
-            "crossfade_decisions", "Decisions by route.", ["route", "variant", "reason"], registry=registry
-        )
-        self.answers = Counter(
-            "crossfade_route_answers",
-            "Calls answered, by the backend decided and the one that answered; `none` when nobody did.",
-            ["route", "decided", "backend"],
-            registry=registry,
-        )
-        self.attempts = Counter(
-            "crossfade_attempts",
-            "Attempts by backend and what came of them: `answered` or the cause.",
-            ["route", "backend", "result"],
-            registry=registry,
-        )
-        self.attempt_seconds = Histogram(
-            "crossfade_attempt_seconds",
-            "Time of an attempt to its answer or its end.",
-            ["route", "backend"],
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.in_flight = Gauge(
-            "crossfade_backend_in_flight", "Calls a backend has at the moment.", ["route", "backend"], registry=registry
-        )
-        self.breaker_state = Gauge(
-            "crossfade_breaker_state",
-            "1 for the state a breaker is in, 0 for the others.",
-            ["route", "backend", "state"],
-            registry=registry,
-        )
-        self.breaker_transitions = Counter(
-            "crossfade_breaker_transitions",
-            "Changes of a breaker's state.",
-            ["route", "backend", "to"],
-            registry=registry,
-        )
-        self.kills = Gauge("crossfade_kills_active", "Kills in force.", registry=registry)
-        self.revision = Gauge("crossfade_state_revision", "Revision of the state in force.", registry=registry)
-        self.documents = Gauge(
-            "crossfade_documents", "Documents in force, by collection.", ["collection"], registry=registry
-        )
-        self.writes = Counter(
-            "crossfade_writes",
-            "Writes acknowledged, by collection and action.",
-            ["collection", "action"],
-            registry=registry,
-        )
-        self.logins_failed = Counter(
-            "crossfade_logins_failed", "Requests with a token that is not valid.", registry=registry
-        )
+        self._attempts = self._tally("attempts", "Attempts, by `answered` or why they failed.", *LANE, "result")
+        self._attempt_seconds = self._timing("attempt_seconds", "Time of an attempt to its answer or failure.", *LANE)
+        self._transitions = self._tally("breaker_transitions", "Changes of a breaker's state.", *LANE, "to")
+        self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
+        self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
+        self._in_flight = self._gauge("backend_in_flight", "Calls a backend has at the moment.", *LANE)
+        self._breaker_state = self._gauge("breaker_state", "1 for the state a breaker is in, else 0.", *LANE, "state")
+        self._documents = self._gauge("documents", "Documents in force.", "collection")
+        self._revision = self._gauge("state_revision", "Revision of the state in force.")
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one answered request of the service itself."""
-        self._count(self.requests, (endpoint, str(status)))
-        self._time(self.request_seconds, (endpoint,), seconds)
+        self._requests.add((endpoint, str(status)))
+        self._request_seconds.add((endpoint,), seconds)
 
     def count_decision(self, route: str, variant: str, reason: str) -> None:
         """Count one decision."""
-        self._count(self.decisions, (route, variant, reason))
+        self._decisions.add((route, variant, reason))
 
     def count_answer(self, route: str, decided: str, backend: str) -> None:
         """Count one carried call."""
-        self._count(self.answers, (route, decided, backend))
+        self._answers.add((route, decided, backend))
 
-    def count_attempt(self, route: str, backend: str, result: str, milliseconds: float) -> None:
+    def count_attempt(self, route: str, backend: str, result: str, seconds: float) -> None:
         """Count one attempt to get an answer from a backend."""
-        self._count(self.attempts, (route, backend, result))
-        self._time(self.attempt_seconds, (route, backend), milliseconds / 1000)
+        self._attempts.add((route, backend, result))
+        self._attempt_seconds.add((route, backend), seconds)
 
-    def _count(self, counter: Counter, labels: tuple[str, ...]) -> None:
-        child = self._counters.get((counter, labels))
-        if child is None:
-            child = self._counters[counter, labels] = counter.labels(*labels)
-        child.inc()
+    def count_write(self, collection: str, action: str) -> None:
+        """Count one acknowledged write."""
+        self._writes.add((collection, action))
 
-    def _time(self, histogram: Histogram, labels: tuple[str, ...], seconds: float) -> None:
-        child = self._histograms.get((histogram, labels))
-        if child is None:
-            child = self._histograms[histogram, labels] = histogram.labels(*labels)
-        child.observe(seconds)
+    def count_failed_login(self) -> None:
+        """Count one request without a valid token where one was needed."""
+        self._logins_failed.add(())
 
-    def breaker_is(self, route: str, backend: str, state: BreakerState) -> None:
+    def breaker_moved(self, route: str, backend: str, to: BreakerState) -> None:
+        """Count one change of a breaker's state, and show the new one."""
+        self._transitions.add((route, backend, to))
+        self.show_breaker(route, backend, to)
+
+    def show_breaker(self, route: str, backend: str, state: BreakerState) -> None:
         """Show the state a breaker is in."""
         for each in BreakerState:
-            self.breaker_state.labels(route, backend, each).set(each is state)
+            self._breaker_state.labels(route, backend, each).set(each is state)
 
-    def watch_in_flight(self, route: str, backend: str, count: Callable[[], int]) -> None:
+    def show_in_flight(self, route: str, backend: str, count: Callable[[], int]) -> None:
         """Read the calls on a lane whenever the metrics are read."""
-        self.in_flight.labels(route, backend).set_function(count)
+        self._in_flight.labels(route, backend).set_function(count)
 
     def forget_lane(self, route: str, backend: str) -> None:
         """Stop showing a lane that is gone."""
-        self.in_flight.remove(route, backend)
+        self._in_flight.remove(route, backend)
         for each in BreakerState:
-            self.breaker_state.remove(route, backend, each)
+            self._breaker_state.remove(route, backend, each)
+
+    def show_state(self, revision: int, documents: dict[str, int]) -> None:
+        """Show the revision in force and how many documents of each collection it has."""
+        self._revision.set(revision)
+        for collection, count in documents.items():
+            self._documents.labels(collection).set(count)
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def _tally(self, name: str, help_text: str, *labels: str) -> Tally:
+        tally = Tally(f"crossfade_{name}", help_text, labels)
+        self.registry.register(tally)
+        return tally
+
+    def _timing(self, name: str, help_text: str, *labels: str) -> Timing:
+        timing = Timing(f"crossfade_{name}", help_text, labels, SECONDS)
+        self.registry.register(timing)
+        return timing
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(f"crossfade_{name}", help_text, labels, registry=self.registry)

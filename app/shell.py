@@ -4,7 +4,7 @@ import structlog
 from fastapi import FastAPI
 
 from app.api.asgi import CallerLeftError, Message, Receive, Scope, Send, parsed, read_body, respond_problem
-from app.api.hot import Handler, HotEndpoint, find, find_alias
+from app.api.hot import Found, find, find_alias
 from app.api.params import PRINCIPAL
 from app.auth import Principal
 from app.errors import Code, ProblemError
@@ -15,9 +15,12 @@ log = structlog.get_logger("crossfade.http")
 LEFT = 499
 """What is counted when the caller left before the answer, as nginx does."""
 
-_PREFIX = b"/api/"
+LABEL = "crossfade.endpoint"
+"""Where the shell leaves the endpoint's template in the ASGI scope, for what fails later."""
+
+_PREFIX = "/api/"
 _BODILESS = {"GET", "HEAD", "OPTIONS"}
-_ALWAYS_ADMITTED = {b"/healthz", b"/readyz"}
+_ALWAYS_ADMITTED = {"/healthz", "/readyz"}
 
 
 class Shell:
@@ -41,74 +44,41 @@ class Shell:
         clock = services.clock.monotonic
         started = clock()
         self._open += 1
-        call = _Request(self, services, scope)
         try:
-            status = await call.answer(receive, send)
+            label, status = await self._answer(services, scope, receive, send)
         except ProblemError as problem:
-            status = problem.status
+            label, status = scope.get(LABEL, "other"), problem.status
             await respond_problem(send, problem)
         except CallerLeftError:
-            status = LEFT
+            label, status = scope.get(LABEL, "other"), LEFT
         except Exception:
-            status = 500
-            log.exception("request failed", method=scope["method"], endpoint=call.label)
+            label, status = scope.get(LABEL, "other"), 500
+            log.exception("request failed", method=scope["method"], endpoint=label)
             await respond_problem(send, ProblemError(500, Code.INTERNAL, "an error of the service; it is in its log"))
         finally:
             self._open -= 1
         if status == 401:
-            services.metrics.logins_failed.inc()
-        services.metrics.count_request(call.label, status, clock() - started)
+            services.metrics.count_failed_login()
+        services.metrics.count_request(label, status, clock() - started)
 
-    def is_full(self, services: Services) -> bool:
-        """Say whether no more requests are admitted."""
-        return self._open > services.settings.max_concurrency
-
-
-class _Request:
-    """One request on its way to its endpoint; `label` is the endpoint's template for the metrics."""
-
-    def __init__(self, shell: Shell, services: Services, scope: Scope) -> None:
-        self.label = "other"
-        self._shell = shell
-        self._services = services
-        self._scope = scope
-
-    async def answer(self, receive: Receive, send: Send) -> int:
-        services, scope = self._services, self._scope
-        found = self._endpoint()
+    async def _answer(self, services: Services, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
+        """Answer, and return the endpoint's template and the status."""
         headers = scope["headers"]
+        found = _found(services, scope)
         if len(headers) > services.settings.max_headers:
             detail = f"a request may have {services.settings.max_headers} header fields at most"
             raise ProblemError(431, Code.TOO_MANY_HEADERS, detail)
-        if self._shell.is_full(services) and scope["raw_path"] not in _ALWAYS_ADMITTED:
+        if self._open > services.settings.max_concurrency and scope["path"] not in _ALWAYS_ADMITTED:
             raise ProblemError(503, Code.OVERLOADED, "too many requests at once", headers={"Retry-After": "1"})
         scope[PRINCIPAL] = principal_of(services, headers)
         if found is None:
-            return await self._control(receive, send)
-        endpoint, handler = found
-        self.label = endpoint.template
-        return await handler(services, scope, receive, send)
+            return await self._control(services, scope, receive, send)
+        label = scope[LABEL] = found.endpoint.template
+        return label, await found.endpoint.handler(services, scope, receive, send, found.route, found.path)
 
-    def _endpoint(self) -> tuple[HotEndpoint, Handler] | None:
-        """Find the hot endpoint, and take `/api` off the path."""
-        scope = self._scope
-        path: bytes = scope["raw_path"]
-        aliased = find_alias(self._services, path)
-        if aliased is not None:
-            return aliased
-        if path.startswith(_PREFIX):
-            path = path[len(_PREFIX) - 1 :]
-            scope["raw_path"], scope["path"] = path, scope["path"][len(_PREFIX) - 1 :]
-        return find(scope["method"], path)
-
-    async def _control(self, receive: Receive, send: Send) -> int:
-        settings, scope = self._services.settings, self._scope
+    async def _control(self, services: Services, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
         if scope["method"] not in _BODILESS:
-            body = await read_body(receive, settings.max_body_bytes)
-            if body:
-                parsed(body, settings.max_json_depth)
-                scope["headers"] = _as_json(scope["headers"])
-            receive = _replay(body, receive)
+            receive = await _checked_body(services, scope, receive)
         status = 0
 
         async def watched(message: Message) -> None:
@@ -118,13 +88,33 @@ class _Request:
             await send(message)
 
         try:
-            await self._shell.control(scope, receive, watched)
+            await self.control(scope, receive, watched)
         except Exception:
             if not status:
                 raise
             log.exception("request failed", method=scope["method"], path=scope["path"])
-        self.label = getattr(scope.get("route"), "path", "other")
-        return status
+        return getattr(scope.get("route"), "path", "other"), status
+
+
+def _found(services: Services, scope: Scope) -> Found | None:
+    """Find the hot endpoint, and take `/api` off the path."""
+    path = scope["raw_path"].decode("latin-1")
+    aliased = find_alias(services.live.state.aliases, path)
+    if aliased is not None:
+        return aliased
+    if path.startswith(_PREFIX):
+        path = path[len(_PREFIX) - 1 :]
+        scope["raw_path"], scope["path"] = path.encode("latin-1"), scope["path"][len(_PREFIX) - 1 :]
+    return find(scope["method"], path)
+
+
+async def _checked_body(services: Services, scope: Scope, receive: Receive) -> Receive:
+    """Read the body within its limits, and return what gives it once more."""
+    body = await read_body(receive, services.settings.max_body_bytes)
+    if body:
+        parsed(body, services.settings.max_json_depth)
+        scope["headers"] = _as_json(scope["headers"])
+    return _replay(body, receive)
 
 
 def principal_of(services: Services, headers: list[tuple[bytes, bytes]]) -> Principal | None:
@@ -136,9 +126,7 @@ def principal_of(services: Services, headers: list[tuple[bytes, bytes]]) -> Prin
             break
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             bearer = value[7:]
-    if bearer is None:
-        return None
-    return services.live.state.tokens.principal(bearer.strip().decode("latin-1"), services.clock.wall())
+    return None if bearer is None else services.live.state.tokens.principal(bearer, services.clock.wall())
 
 
 def _as_json(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

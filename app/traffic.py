@@ -60,7 +60,9 @@ class Traffic:
         carried = await dispatch(route, chosen, call, lanes, self._send, self._clock.monotonic)
         self._metrics.count_answer(route.name, chosen.decided, carried.backend or "none")
         for attempt in carried.attempts:
-            self._metrics.count_attempt(route.name, attempt.backend, attempt.cause or "answered", attempt.elapsed_ms)
+            self._metrics.count_attempt(
+                route.name, attempt.backend, attempt.cause or "answered", attempt.elapsed_ms / 1000
+            )
         return carried
 
 

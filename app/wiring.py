@@ -62,7 +62,10 @@ def _admin_digest(settings: Settings) -> str | None:
 
 def _watch(state: State, lanes: LaneBook, metrics: Metrics) -> None:
     lanes.sync(state.routes)
-    metrics.kills.set(len(state.kills))
-    metrics.revision.set(state.ruleset.revision)
-    metrics.documents.labels(Collection.FLAG).set(len(state.ruleset.living))
-    metrics.documents.labels(Collection.ROUTE).set(len(state.routes))
+    documents = {
+        Collection.FLAG: len(state.ruleset.living),
+        Collection.ROUTE: len(state.routes),
+        Collection.KILL: len(state.kills),
+        Collection.TOKEN: len(state.records),
+    }
+    metrics.show_state(state.ruleset.revision, {collection.value: count for collection, count in documents.items()})

@@ -54,7 +54,7 @@ OPERATION = {
 }
 
 
-async def decide(services: Services, scope: Scope, receive: Receive, send: Send, name: str) -> int:
+async def decide(services: Services, scope: Scope, receive: Receive, send: Send, name: str, _path: str) -> int:
     """Answer one decision and return the status."""
     admitted(scope[PRINCIPAL], Role.EVALUATE)
     settings = services.settings

@@ -3,58 +3,58 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from app.api import carry, decisions
 from app.api.asgi import Receive, Scope, Send
+from app.api.carry import OPERATION as CARRY_OPERATION
+from app.api.carry import carry
+from app.api.decisions import OPERATION as DECISION_OPERATION
+from app.api.decisions import decide
 from app.wiring import Services
 
-Handler = Callable[[Services, Scope, Receive, Send], Awaitable[int]]
+Handler = Callable[[Services, Scope, Receive, Send, str, str], Awaitable[int]]
+"""Answers a request about the route named first; the second string is the path below it, undecoded."""
+
 ANY_METHOD = ("get", "post", "put", "patch", "delete", "head", "options")
 
 
 class HotEndpoint(NamedTuple):
-    """One plain ASGI endpoint as the OpenAPI document shows it."""
+    """One plain ASGI endpoint: `operation` is its part of the OpenAPI document."""
 
     template: str
     methods: tuple[str, ...]
+    handler: Handler
     operation: Mapping[str, Any]
 
 
-CARRY = HotEndpoint("/route/{route}", ANY_METHOD, carry.OPERATION)
-CARRY_BELOW = HotEndpoint("/route/{route}/{path}", ANY_METHOD, carry.OPERATION)
-DECISION = HotEndpoint("/routes/{name}/decision", ("post",), decisions.OPERATION)
+class Found(NamedTuple):
+    """A hot endpoint with what its path names."""
+
+    endpoint: HotEndpoint
+    route: str
+    path: str
+
+
+CARRY = HotEndpoint("/route/{route}", ANY_METHOD, carry, CARRY_OPERATION)
+CARRY_BELOW = HotEndpoint("/route/{route}/{path}", ANY_METHOD, carry, CARRY_OPERATION)
+DECISION = HotEndpoint("/routes/{name}/decision", ("post",), decide, DECISION_OPERATION)
 TABLE = (CARRY, CARRY_BELOW, DECISION)
 
 
-def find(method: str, path: bytes) -> tuple[HotEndpoint, Handler] | None:
+def find(method: str, path: str) -> Found | None:
     """Return the hot endpoint of an undecoded path below the service's root, None when it has none."""
-    parts = path.split(b"/", 3)
-    match parts:
-        case [b"", b"route", name]:
-            return CARRY, _carrier(name.decode("latin-1"), "")
-        case [b"", b"route", name, rest]:
-            return CARRY, _carrier(name.decode("latin-1"), "/" + rest.decode("latin-1"))
-        case [b"", b"routes", name, b"decision"] if method == "POST":
-            return DECISION, _decider(name.decode("latin-1"))
-        case _:
-            return None
-
-
-def find_alias(services: Services, path: bytes) -> tuple[HotEndpoint, Handler] | None:
-    """Return the endpoint of a path that a route has as an alias, or that lies below one."""
-    aliases = services.live.state.aliases
-    if not aliases:
-        return None
-    prefix = path.decode("latin-1")
-    while prefix:
-        if prefix in aliases:
-            return CARRY, _carrier(aliases[prefix], path[len(prefix) :].decode("latin-1"))
-        prefix = prefix.rpartition("/")[0]
+    parts = path.split("/", 3)
+    depth = len(parts)
+    if depth >= 3 and parts[1] == "route":
+        return Found(CARRY, parts[2], "") if depth == 3 else Found(CARRY_BELOW, parts[2], "/" + parts[3])
+    if depth == 4 and parts[1] == "routes" and parts[3] == "decision" and method == "POST":
+        return Found(DECISION, parts[2], "")
     return None
 
 
-def _carrier(name: str, path: str) -> Handler:
-    return lambda services, scope, receive, send: carry.carry(services, scope, receive, send, name, path)
-
-
-def _decider(name: str) -> Handler:
-    return lambda services, scope, receive, send: decisions.decide(services, scope, receive, send, name)
+def find_alias(aliases: Mapping[str, str], path: str) -> Found | None:
+    """Return the endpoint of a path that a route has as an alias, or that lies below one."""
+    prefix = path if aliases else ""
+    while prefix:
+        if prefix in aliases:
+            return Found(CARRY, aliases[prefix], path[len(prefix) :])
+        prefix = prefix.rpartition("/")[0]
+    return None

@@ -107,7 +107,7 @@ ChangeReason = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of this page.")]
 After = Annotated[str | None, Query(description="The `next` of the page before.")]
-Before = Annotated[int | None, Query(ge=1, description="The `next` of the page before.")]
+Before = Annotated[int | None, Query(ge=1, le=2**53, description="The `next` of the page before.")]
 
 
 def by(principal: Principal, reason: str) -> By:

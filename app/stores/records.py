@@ -42,7 +42,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One wanted write: `body` None deletes; `expected` is the version it stands on, 0 for "must not exist"."""
+    """One wanted write: `body` None deletes; `expected` is the version it stands on, 0 for "must not exist".
+
+    Deleting what does not exist is stale, and a document made again continues the versions of the deleted one.
+    """
 
     collection: Collection
     key: str
@@ -79,7 +82,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole state at one revision of one epoch."""
+    """The whole state at one revision of one epoch; documents in the order of collection and key."""
 
     epoch: str
     revision: int
@@ -113,7 +116,8 @@ class Store(Protocol):
     async def write(self, changes: Sequence[Change]) -> Sequence[Entry]:
         """Apply all changes or none, one revision each; on return they survive a crash of the process.
 
-        Raises StaleError when a document is not at the version its change expects.
+        Raises StaleError when a document is not at the version its change expects. When the caller is cancelled, all
+        changes or none are applied all the same.
         """
 
     async def note(self, at: datetime, actor: str, action: Action, collection: str, key: str, reason: str) -> None:

@@ -1,10 +1,11 @@
 """The store in an SQL database: a write is one transaction over documents, journal and revision."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, Self
+from operator import attrgetter
+from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, delete, func, insert, select, update
@@ -23,6 +24,8 @@ from app.stores.records import (
     StoreUnavailableError,
 )
 from app.stores.schema import DOCUMENTS, JOURNAL, META, prepare
+
+T = TypeVar("T")
 
 
 def random_epoch() -> str:
@@ -46,8 +49,10 @@ class SqlStore:
         """Open the database and make its tables when it is empty. Raises StoreUnavailableError."""
         async with AsyncExitStack() as opened:
             engine = await opened.enter_async_context(self._opening)
-            async with _transaction(engine, writing=True) as connection:
-                await connection.run_sync(prepare, self._new_epoch)
+            await _transaction(
+                engine.execution_options(writing=True),
+                lambda connection: connection.run_sync(prepare, self._new_epoch),
+            )
             self._engine, self._closing = engine, opened.pop_all()
         return self
 
@@ -59,54 +64,49 @@ class SqlStore:
 
     async def load(self) -> Snapshot:
         """Return the whole state, read at one moment."""
-        async with self._reading() as connection:
-            epoch, revision = (await connection.execute(select(META.c.epoch, META.c.revision))).one()
-            rows = await connection.execute(select(DOCUMENTS).order_by(DOCUMENTS.c.collection, DOCUMENTS.c.key))
-            return Snapshot(epoch, revision, tuple(map(_stored, rows)))
+        return await self._read(_load)
 
     async def write(self, changes: Sequence[Change]) -> Sequence[Entry]:
         """Apply all changes or none, one revision each; on return they survive a crash of the process.
 
-        Raises StaleError when a document is not at the version its change expects. A write that is cancelled may have
-        been applied, whole.
+        Raises StaleError when a document is not at the version its change expects. A write that has begun goes on to
+        its end when the caller is cancelled.
         """
-        async with self._writing() as connection:
+
+        async def apply_all(connection: AsyncConnection) -> Sequence[Entry]:
             return [await _apply(connection, change) for change in changes]
+
+        return await self._write(apply_all)
 
     async def note(self, at: datetime, actor: str, action: Action, collection: str, key: str, reason: str) -> None:
         """Put an action that changes no document into the journal."""
         line = {"at": at, "actor": actor, "action": action, "collection": collection, "key": key, "reason": reason}
-        async with self._writing() as connection:
-            await connection.execute(_NOTE, line)
+        await self._write(lambda connection: connection.execute(_NOTE, line))
 
     async def journal(
         self, *, collection: str | None = None, key: str | None = None, before: int | None = None, limit: int = 50
     ) -> Sequence[Entry]:
         """Return journal entries, newest first, those with a `seq` below `before` only when it is given."""
         wanted = _matching(collection, key, before).order_by(JOURNAL.c.seq.desc()).limit(max(limit, 0))
-        async with self._reading() as connection:
-            return [_entry(row) for row in await connection.execute(wanted)]
+        return [_entry(row) for row in await self._read(lambda connection: connection.execute(wanted))]
 
     async def version(self, collection: Collection, key: str, version: int) -> Entry | None:
         """Return the journal entry that wrote this version of a document."""
         wanted = _matching(collection, key, None).where(JOURNAL.c.version == version)
-        async with self._reading() as connection:
-            found = (await connection.execute(wanted)).one_or_none()
+        found = (await self._read(lambda connection: connection.execute(wanted))).one_or_none()
         return _entry(found) if found else None
 
     async def check(self) -> None:
         """Raise StoreUnavailableError unless the store answers."""
-        async with self._reading() as connection:
-            await connection.execute(select(META.c.revision))
+        await self._read(lambda connection: connection.execute(select(META.c.revision)))
 
-    def _reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return _transaction(self._opened(), writing=False)
+    async def _read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        return await _to_its_end(_transaction(self._opened(), work))
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         # writers queue here, in order, rather than poll for the database's lock
-        async with self._turn_to_write, _transaction(self._opened(), writing=True) as connection:
-            yield connection
+        async with self._turn_to_write:
+            return await _to_its_end(_transaction(self._opened().execution_options(writing=True), work))
 
     def _opened(self) -> AsyncEngine:
         if self._engine is None:
@@ -114,14 +114,29 @@ class SqlStore:
         return self._engine
 
 
-@asynccontextmanager
-async def _transaction(engine: AsyncEngine, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await a transaction that a cancelled caller does not cut short: the driver would leave it open, and its lock."""
+    task = asyncio.create_task(work)
     try:
-        async with engine.execution_options(writing=writing).begin() as connection:
-            yield connection
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def _transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    try:
+        async with engine.begin() as connection:
+            return await work(connection)
     except (DBAPIError, PoolTimeoutError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         raise StoreUnavailableError(f"the database {engine.url.database} failed: {cause}") from error
+
+
+async def _load(connection: AsyncConnection) -> Snapshot:
+    epoch, revision = (await connection.execute(select(META.c.epoch, META.c.revision))).one()
+    documents = map(_stored, await connection.execute(select(DOCUMENTS)))
+    return Snapshot(epoch, revision, tuple(sorted(documents, key=attrgetter("collection", "key"))))
 
 
 async def _apply(connection: AsyncConnection, change: Change) -> Entry:

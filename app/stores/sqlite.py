@@ -52,4 +52,5 @@ async def _refuse_damaged(engine: AsyncEngine, file: Path) -> None:
     except DBAPIError as error:
         raise StoreUnavailableError(f"{file} cannot be opened: {error.orig}") from error
     if found != "ok":
-        raise StoreUnavailableError(f"{file} is damaged: {found}; restore it, or move it away to start empty")
+        what = found.splitlines()[-1]
+        raise StoreUnavailableError(f"{file} is damaged: {what}; restore it, or move it away to start empty")

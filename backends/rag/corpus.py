@@ -1,15 +1,14 @@
 """The Python language reference that ships inside CPython, cut into passages of a few paragraphs."""
 
-import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pydoc_data.topics import topics as REFERENCE
+from pydoc_data.topics import topics as python_reference
 
 LONGEST = 1000
-"""Characters in the longest passage, which MiniLM's window of 256 tokens mostly holds."""
+"""Characters in the longest passage: 100 to 200 words, which MiniLM's window of 256 tokens mostly holds."""
 OVERLAP = 200
-"""Characters of the longest paragraph repeated where one passage ends and the next begins."""
+"""A paragraph shorter than this is repeated where one passage ends and the next begins, if there is room."""
 
 _HEADING = re.compile(r"^(?P<title>\S.*)\n(?P<mark>[*=\-~^])(?P=mark)+\n", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
@@ -34,11 +33,11 @@ class Passage:
 
     @property
     def embedded_text(self) -> str:
-        """The text under its heading, because a passage from the middle of a topic seldom names its subject."""
+        """The text under its heading, because the middle of a topic seldom names its subject."""
         return f"{self.heading}\n{self.text}"
 
 
-def chunk(topics: Mapping[str, str] = REFERENCE) -> tuple[Passage, ...]:
+def chunk(topics: Mapping[str, str] = python_reference) -> tuple[Passage, ...]:
     """Cut every topic into passages with ids like `with#2`; a section that topics share is kept once."""
     owners = _owners(topics)
     return tuple(
@@ -51,23 +50,34 @@ def chunk(topics: Mapping[str, str] = REFERENCE) -> tuple[Passage, ...]:
 def sections(text: str) -> list[Section]:
     """Split a topic at its underlined headings; text before the first one has an empty title."""
     headings = list(_HEADING.finditer(text))
-    ends = [*(heading.start() for heading in headings), len(text)]
-    starts = [0, *(heading.end() for heading in headings)]
     titles = ["", *(heading["title"] for heading in headings)]
-    parts = (Section(title, text[a:b].strip("\n")) for title, a, b in zip(titles, starts, ends, strict=True))
-    return [part for part in parts if part.title or part.body.strip()]
+    starts = [0, *(heading.end() for heading in headings)]
+    ends = [*(heading.start() for heading in headings), len(text)]
+    found = (Section(title, text[a:b].strip("\n")) for title, a, b in zip(titles, starts, ends, strict=True))
+    return [section for section in found if section.title or section.body]
 
 
 def windows(body: str) -> Iterator[str]:
-    """Pack whole paragraphs into texts of at most LONGEST characters, each opening with the last one's short end."""
+    """Pack whole paragraphs into texts of at most LONGEST characters; a paragraph that is too long is cut at a line."""
+    paragraphs = _BLANK_LINES.split(body)
+    pieces = (piece for paragraph in paragraphs for piece in _pack(paragraph.split("\n"), "\n"))
+    return _pack(pieces, "\n\n", OVERLAP)
+
+
+def _pack(parts: Iterable[str], glue: str, overlap: int = 0) -> Iterator[str]:
+    """Join as many parts as LONGEST allows; a last part shorter than `overlap` opens the next text too."""
     window: list[str] = []
-    for piece in _pieces(body):
-        if window and len("\n\n".join([*window, piece])) > LONGEST:
-            yield "\n\n".join(window)
-            window = [last for last in window[-1:] if len(last) <= OVERLAP]
-        window.append(piece)
+    for part in filter(None, parts):
+        if window and not _fits(glue, *window, part):
+            yield glue.join(window)
+            window = [last for last in window[-1:] if len(last) < overlap and _fits(glue, last, part)]
+        window.append(part)
     if window:
-        yield "\n\n".join(window)
+        yield glue.join(window)
+
+
+def _fits(glue: str, *parts: str) -> bool:
+    return len(glue.join(parts)) <= LONGEST
 
 
 def _owners(topics: Mapping[str, str]) -> dict[Section, str]:
@@ -77,22 +87,8 @@ def _owners(topics: Mapping[str, str]) -> dict[Section, str]:
 
 
 def _headed_texts(topic: str, text: str, owners: Mapping[Section, str]) -> Iterator[tuple[str, str]]:
-    parts = sections(text)
-    for part in parts:
-        heading = part.title if part is parts[0] else f"{parts[0].title}: {part.title}"
-        yield from ((heading, window) for window in windows(part.body) if owners[part] == topic)
-
-
-def _pieces(body: str) -> Iterator[str]:
-    """Yield the paragraphs; one that leaves no room for an overlap is cut between lines."""
-    room = LONGEST - OVERLAP - len("\n\n")
-    for paragraph in _BLANK_LINES.split(body):
-        lines = (line[at : at + room] for line in paragraph.splitlines() for at in range(0, len(line), room))
-        piece = ""
-        for line in itertools.filterfalse(str.isspace, lines):
-            if piece and len(piece) + len("\n") + len(line) > room:
-                yield piece
-                piece = ""
-            piece = f"{piece}\n{line}" if piece else line
-        if piece:
-            yield piece
+    found = sections(text)
+    for section in found:
+        heading = section.title if section is found[0] else f"{found[0].title}: {section.title}"
+        if owners[section] == topic:
+            yield from ((heading, window) for window in windows(section.body))

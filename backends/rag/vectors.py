@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,6 +62,9 @@ def _write(file: Path, key: bytes, matrix: Matrix) -> None:
     """Replace the file in one step, so that a reader sees the old or the new one and never half of either."""
     array = io.BytesIO()
     np.save(array, matrix, allow_pickle=False)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as draft:
-        draft.write(array.getvalue() + hashlib.sha256(key + array.getvalue()).digest())
-    os.replace(draft.name, file)
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(array.getvalue() + hashlib.sha256(key + array.getvalue()).digest())
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)

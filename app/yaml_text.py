@@ -1,0 +1,26 @@
+"""YAML as people mean it: `on`, `off`, `yes` and `no` are words, since flags have variants of these names."""
+
+import re
+from typing import Any
+
+import yaml
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's booleans, true and false only; everything else as in PyYAML's safe loader."""
+
+
+_BOOLEAN = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def read_yaml(text: str) -> Any:
+    """Return the document. Raises ValueError that says where it is wrong."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader, but for its booleans
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
