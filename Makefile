@@ -37,7 +37,7 @@ run: $(VENV)/.installed ## Run the service on http://127.0.0.1:8000 with its sta
 
 .PHONY: test
 test: $(VENV)/.installed ## Run every test
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: check
 check: $(VENV)/.installed ## Lint, types, import contracts, docs

@@ -92,8 +92,8 @@ class BackendClient:
     async def send(self, backend: Backend, call: Call) -> Answer:
         """Return the backend's answer: whole if it announces at most `WHOLE_BYTES`, else at its first piece.
 
-        Limits nothing but the time to connect: cancel it when its time is over. Raises `SendError`, and `UnsafeCallError` for a
-        call that may go nowhere. Header names come back in lower case, bodies in the encoding the backend chose.
+        Limits nothing but the time to connect: cancel it when its time is over. Raises `SendError`, and
+        `UnsafeCallError` for a call that may go nowhere. Header names come back in lower case, bodies as they are.
         """
         url = _url(backend.url, call.path)
         if call.method.upper() == "CONNECT":

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -28,3 +29,31 @@ class Settings(BaseSettings):
     log_format: Annotated[
         Literal["auto", "json", "console"], Field(description="`auto`: console on a terminal, JSON elsewhere.")
     ] = "auto"
+
+
+class ClientSettings(BaseSettings):
+    """How the command line finds the service, and as whom it speaks; options come before the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="CROSSFADE_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    url: Annotated[str, Field(description="Where commands find the service.")] = "http://127.0.0.1:8000"
+    token: Annotated[SecretStr | None, Field(description="The token that commands show.")] = None
+    timeout_s: Annotated[float, Field(gt=0, le=600, description="Seconds that commands wait for an answer.")] = 10.0
+
+    @field_validator("url")
+    @classmethod
+    def is_a_base(cls, url: str) -> str:
+        """Refuse what no path can be added to."""
+        parts = urlsplit(url.strip())
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be like http://host:8000 or https://host/prefix")
+        return url.strip().rstrip("/")
+
+    @field_validator("token")
+    @classmethod
+    def fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        """Drop the white space around a token, as files have it, and refuse what no header can carry."""
+        text = token.get_secret_value().strip() if token else ""
+        if not (text.isascii() and all(each.isprintable() for each in text)):
+            raise ValueError("holds characters that no token has")
+        return SecretStr(text) if text else None

@@ -3,7 +3,9 @@
 The algorithm's name, `murmur3-100k`, is stored in each flag; `docs/bucketing-vectors.json` holds its vectors.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from mmh3 import mmh3_32_uintdigest as digest
 
@@ -32,14 +34,5 @@ def rest_chooser(salt: str, weights: Sequence[int]) -> Callable[[str], int]:
     salt `salt + "/rest"`. `weights` are positive in sum and below 2**31.
     """
     prefix = salt_prefix(f"{salt}/rest")
-    total = sum(weights)
-    bounds = tuple(sum(weights[: index + 1]) for index in range(len(weights)))
-
-    def choose(key: str) -> int:
-        position = digest(prefix + key.encode()) * total >> 32
-        index = 0
-        while position >= bounds[index]:
-            index += 1
-        return index
-
-    return choose
+    total, bounds = sum(weights), tuple(accumulate(weights))
+    return lambda key: bisect_right(bounds, digest(prefix + key.encode()) * total >> 32)

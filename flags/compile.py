@@ -25,15 +25,19 @@ decision_of = tuple.__new__
 def compile_flag(flag: Flag) -> CompiledFlag:
     """Compile the flag; the result knows nothing of other flags or kills."""
     maker = _Maker(flag)
-    steps = tuple(maker.steps()) if flag.enabled else ()
-    name, last = maker.last()
-    return CompiledFlag(flag, maker.invalid_key, steps, name, last)
+    if not flag.enabled:
+        return _constant(flag, "enabled", maker.off(Reason.DISABLED))
+    default = maker.serve(flag.default, Reason.DEFAULT, None)
+    return CompiledFlag(flag, maker.invalid_key, tuple(maker.steps()), "default", default)
 
 
 def compile_killed(flag: Flag) -> CompiledFlag:
     """Compile the flag as it is under a kill: everyone gets the off variant."""
-    killed = _Maker(flag).off(Reason.KILLED)
-    return CompiledFlag(flag, killed, (), "kill", lambda _context, _now, _state: killed)
+    return _constant(flag, "kill", _Maker(flag).off(Reason.KILLED))
+
+
+def _constant(flag: Flag, step: str, decision: Decision) -> CompiledFlag:
+    return CompiledFlag(flag, decision, (), step, lambda _context, _now, _state: decision)
 
 
 class _Maker:
@@ -55,12 +59,6 @@ class _Maker:
         targets = [("targets", self.targets())] if flag.targets else []
         rules = [(f"rule {rule.name}", self.rule(rule)) for rule in flag.rules]
         return steps + targets + rules
-
-    def last(self) -> tuple[str, LastStep]:
-        if self.flag.enabled:
-            return "default", self.serve(self.flag.default, Reason.DEFAULT, None)
-        disabled = self.off(Reason.DISABLED)
-        return "enabled", lambda _context, _now, _state: disabled
 
     def prerequisite(self, item: Prerequisite) -> Step:
         failed = self.off(Reason.PREREQUISITE_FAILED)
@@ -133,7 +131,7 @@ class _Maker:
 
     def rest(self, shares: tuple[Share, ...]) -> Callable[[str], Choice]:
         choices = [self.choice(share.variant) for share in shares]
-        weights = [share.weight if share.rest_weight is None else share.rest_weight for share in shares]
+        weights = [share.among_the_rest() for share in shares]
         if sum(weights) == 0:
             off = self.choice(self.flag.off_variant)
             return lambda _key: off

@@ -12,7 +12,7 @@ from .model import Flag
 class State(Protocol):
     """What an evaluation reads; `Ruleset` is the one that holds it.
 
-    `unresolvable` names the flags whose prerequisites are circular or too deep.
+    `unresolvable` names the flags whose prerequisites are circular or too many.
     """
 
     @property
@@ -30,7 +30,10 @@ LastStep = Callable[[Context, float, State], Decision]
 
 @dataclass(frozen=True, slots=True)
 class CompiledFlag:
-    """Named steps in order, each of which may decide, and a last one that always does."""
+    """Named steps in order, each of which may decide, and a last one that always does.
+
+    `invalid` is the answer to a context that is no JSON object: the last step's where that looks at no context.
+    """
 
     document: Flag
     invalid: Decision

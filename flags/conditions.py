@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from .values import Value
+
 MAX_DEPTH = 8
 
 
@@ -44,7 +46,7 @@ class Compare(_Part):
 
     attribute: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     op: Operator
-    value: JsonValue = True
+    value: Value = True
 
     @model_validator(mode="after")
     def value_fits_operator(self) -> Self:

@@ -45,7 +45,8 @@ def _walk(state: State, flag_key: str, context: Context, now: float) -> Iterator
         yield TraceStep("known", decided=True)
         return
     if type(context) is not dict:
-        yield TraceStep("context", decided=True)
+        judged = compiled.invalid.reason is Reason.INVALID_CONTEXT
+        yield TraceStep("context" if judged else compiled.last_name, decided=True)
         return
     for name, step in compiled.steps:
         yield TraceStep(name, decided=(decided := step(context, now, state) is not None))

@@ -1,5 +1,6 @@
 """The kill overlay: what is killed, by whom and why, without an edit to any document."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
@@ -41,7 +42,7 @@ class Killed(NamedTuple):
 NOTHING_KILLED = Killed(everything=False, flags=frozenset(), routes=frozenset())
 
 
-def killed_by(kills: tuple[Kill, ...]) -> Killed:
+def killed_by(kills: Iterable[Kill]) -> Killed:
     """Gather the scopes of all kills."""
     scopes = {kill.scope for kill in kills}
     return Killed(ALL in scopes, _named(scopes, "flag:"), _named(scopes, "route:"))

@@ -3,23 +3,41 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
 
 from .bucketing import BUCKETS
 from .conditions import MAX_DEPTH, Condition, depth
-from .context import TARGETING_KEY
+from .context import MAX_KEY_LENGTH, TARGETING_KEY
 from .defaults import with_defaults
 from .names import Key, Kind
+from .values import Value
 
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 ShortText = Annotated[str, StringConstraints(max_length=128)]
 Weight = Annotated[int, Field(ge=0, le=BUCKETS, strict=True)]
-TargetKey = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+TargetKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_LENGTH)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 def _is_none(value: object) -> bool:
     return value is None
+
+
+def _is_no_number(value: object) -> object:
+    """Refuse what pydantic would take for seconds since 1970."""
+    if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()):
+        raise ValueError('give a date like "2027-01-31"')
+    return value
 
 
 class Part(BaseModel):
@@ -38,6 +56,10 @@ class Share(Part):
     variant: Key
     weight: Weight
     rest_weight: Annotated[Weight | None, Field(exclude_if=_is_none)] = None
+
+    def among_the_rest(self) -> int:
+        """Return the weight that counts among the variants behind the first."""
+        return self.weight if self.rest_weight is None else self.rest_weight
 
 
 class Serve(Part):
@@ -98,10 +120,10 @@ class Flag(Part):
     description: Text = ""
     kind: Kind = Kind.RELEASE
     owner: ShortText = ""
-    tags: Annotated[tuple[ShortText, ...], Field(max_length=64)] = ()
-    expires: date | None = None
-    enabled: bool = True
-    variants: Annotated[dict[Key, JsonValue], Field(min_length=2, max_length=64)]
+    tags: Annotated[tuple[Tag, ...], Field(max_length=64)] = ()
+    expires: Annotated[date | None, BeforeValidator(_is_no_number)] = None
+    enabled: Annotated[bool, Strict()] = True
+    variants: Annotated[dict[Key, Value], Field(min_length=2, max_length=64)]
     off_variant: Key
     bucket_by: AttributeName = TARGETING_KEY
     salt: Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -111,7 +133,7 @@ class Flag(Part):
     prerequisites: Annotated[tuple[Prerequisite, ...], Field(max_length=16)] = ()
     rules: Annotated[tuple[Rule, ...], Field(max_length=256)] = ()
     default: Serve
-    version: int = 0
+    version: Annotated[int, Field(ge=0, strict=True)] = 0
     updated_at: datetime | None = None
     updated_by: str | None = None
 
@@ -153,7 +175,7 @@ def _check_rest(rest: tuple[Share, ...]) -> None:
         raise ValueError("split: give rest_weight to all variants behind the first, not all zero, or to none")
     weight = sum(share.weight for share in rest)
     for share, own in zip(rest, given, strict=True):
-        if abs(share.weight - weight * own / total) > 1:
+        if abs(share.weight * total - weight * own) > total:
             raise ValueError(f'split: weight and rest_weight of "{share.variant}" disagree; leave rest_weight out')
 
 

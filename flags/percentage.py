@@ -1,9 +1,11 @@
 """A percentage as an edit of a flag's default."""
 
-from decimal import Decimal
+from fractions import Fraction
 
 from .bucketing import BUCKETS
 from .model import Flag, Serve, Share
+
+MAX_PERCENTAGE = 100
 
 
 class PercentageError(ValueError):
@@ -12,12 +14,12 @@ class PercentageError(ValueError):
 
 def weight_of(percentage: float) -> int:
     """Return a percentage in hundred-thousandths. Raises PercentageError outside 0..100 or finer than 0.001 %."""
-    exact = Decimal(str(percentage)) * (BUCKETS // 100)
-    if not 0 <= exact <= BUCKETS:
-        raise PercentageError("percentage must be from 0 to 100")
-    if exact != int(exact):
+    if isinstance(percentage, bool) or not 0 <= percentage <= MAX_PERCENTAGE:
+        raise PercentageError("percentage must be a number from 0 to 100")
+    exact = Fraction(str(percentage)) * (BUCKETS // MAX_PERCENTAGE)
+    if exact.denominator != 1:
         raise PercentageError("percentage may have three decimals at most (0.001 %)")
-    return int(exact)
+    return exact.numerator
 
 
 def growing_variant(flag: Flag) -> str:
@@ -40,7 +42,7 @@ def rolled_out(flag: Flag, percentage: float, variant: str | None = None) -> Fla
     The other variants of a default of three or more keep their proportions. Raises PercentageError for an
     unknown variant or the off variant.
     """
-    growing = variant or growing_variant(flag)
+    growing = growing_variant(flag) if variant is None else variant
     if growing not in flag.variants:
         raise PercentageError(f'variant "{growing}" is not one of {", ".join(flag.variants)}')
     if growing == flag.off_variant:
@@ -52,8 +54,9 @@ def rolled_out(flag: Flag, percentage: float, variant: str | None = None) -> Fla
 
 def _rest_weights(flag: Flag, growing: str) -> dict[str, int]:
     split = flag.default.split or ()
+    grows_already = bool(split) and split[0].variant == growing
     others = {
-        share.variant: share.weight if share.rest_weight is None else share.rest_weight
+        share.variant: share.among_the_rest() if grows_already else share.weight
         for share in split
         if share.variant != growing
     }

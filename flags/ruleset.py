@@ -33,13 +33,19 @@ class Ruleset:
 
     def changed(self, key: str, flag: Flag | None, revision: int) -> "Ruleset":
         """Return the ruleset with one flag put in its place, or removed when `flag` is None."""
-        others = {name: compiled for name, compiled in self.living.items() if name != key}
-        living = others if flag is None else others | {key: compile_flag(flag)}
+        if flag is None:
+            living = {name: compiled for name, compiled in self.living.items() if name != key}
+        else:
+            living = {**self.living, key: compile_flag(flag)}
         return Ruleset(living, self.killed, self.epoch, revision)
 
     def under(self, killed: Killed, revision: int) -> "Ruleset":
         """Return the ruleset under other kills."""
         return Ruleset(self.living, killed, self.epoch, revision)
+
+    def at(self, revision: int) -> "Ruleset":
+        """Return the ruleset under another revision: something else than a flag or a kill changed."""
+        return Ruleset(self.living, self.killed, self.epoch, revision)
 
     def document(self, key: str) -> Flag | None:
         """Return the flag's document, None when there is no such flag."""

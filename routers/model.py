@@ -15,8 +15,33 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """A route's name: 1 to 64 of lower-case letters, digits, `_` and `-`."""
 
 HeaderName = Annotated[str, StringConstraints(pattern=HEADER_PATTERN)]
-Alias = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]{1,255}$")]
+Alias = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$", max_length=256)]
+JsonPath = Annotated[str, StringConstraints(pattern=r"^[^.]+(\.[^.]+){0,7}$", max_length=256)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
+
+RESERVED = frozenset(
+    {
+        "alerts",
+        "api",
+        "backfills",
+        "breakers",
+        "docs",
+        "flags",
+        "healthz",
+        "kill-switch",
+        "metrics",
+        "monitoring",
+        "ofrep",
+        "openapi.json",
+        "outcomes",
+        "readyz",
+        "rollouts",
+        "route",
+        "routes",
+        "segments",
+    }
+)
+"""First words of the service's own paths: no route may be called so, and no alias begin so (after `/api` either)."""
 
 
 class Part(BaseModel):
@@ -53,7 +78,7 @@ class Source(Part):
     """Where a value is read from: one header, or one dotted path into the JSON body."""
 
     header: HeaderName | None = None
-    json_path: Annotated[str, StringConstraints(pattern=r"^[^.]+(\.[^.]+){0,7}$")] | None = Field(None, alias="json")
+    json_path: JsonPath | None = Field(None, alias="json")
 
     @model_validator(mode="after")
     def names_one_place(self) -> Self:
@@ -64,12 +89,17 @@ class Source(Part):
 
 
 class BreakerPolicy(Part):
-    """When a backend's breaker opens, and how it closes again; shares are 0 to 1, times seconds."""
+    """When a backend's breaker opens, and how it closes again; shares are 0 to 1, times seconds.
+
+    `failure_rate` needs `minimum_calls` that ended, `slow_call_rate` needs `minimum_slow_calls` that were slow: a few
+    slow calls among a few say little. Without `slow_call_ms` no call is slow.
+    """
 
     failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     slow_call_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
     slow_call_ms: Milliseconds | None = None
     minimum_calls: Annotated[int, Field(ge=1, le=100_000)] = 20
+    minimum_slow_calls: Annotated[int, Field(ge=1, le=100_000)] = 20
     window_s: Annotated[int, Field(ge=1, le=3600)] = 30
     open_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     open_max_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
@@ -92,6 +122,7 @@ class Backend(Part):
     timeout_ms: Milliseconds | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 200
     breaker: BreakerPolicy = BreakerPolicy()
+    health: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]{0,255}$")] = "/health"
 
     @field_validator("url")
     @classmethod
@@ -100,11 +131,11 @@ class Backend(Part):
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL with a host")
-        if parts.username or parts.password or parts.query or parts.fragment or not url.isascii():
-            raise ValueError("may hold only scheme, host, port and a path prefix, in ASCII")
-        if any(character.isspace() or character in '\\"<>^`{|}' for character in url):
-            raise ValueError("may not hold spaces or unsafe characters")
-        _ = parts.port
+        if "@" in parts.netloc or "?" in url or "#" in url:
+            raise ValueError("may hold only scheme, host, port and a path prefix")
+        if any(not "!" <= character <= "~" or character in '\\"<>^`{|}' for character in url):
+            raise ValueError("may not hold spaces, control, unsafe or non-ASCII characters")
+        _ = parts.port  # raises if it is none
         return url.rstrip("/")
 
 
@@ -131,7 +162,7 @@ class Route(Part):
     aliases: tuple[Alias, ...] = ()
     auth: Auth = Auth.TOKEN
     key: Source = Source(header="X-User-Id")
-    attributes: dict[Key, Source] = {}
+    attributes: Annotated[dict[Key, Source], Field(max_length=64)] = {}
     deadline_ms: Milliseconds = 10_000
     idle_timeout_ms: Milliseconds = 30_000
     max_stream_ms: Milliseconds = 600_000
@@ -155,6 +186,17 @@ class Route(Part):
                     f"backends.{name}.timeout_ms ({backend.timeout_ms}) must be below deadline_ms "
                     f"({self.deadline_ms}), or the fallback would never have time to answer",
                 )
+        return self
+
+    @model_validator(mode="after")
+    def keeps_off_our_paths(self) -> Self:
+        """Refuse a name or an alias that would hide a path of the service, and an alias given twice."""
+        if self.name in RESERVED:
+            raise ValueError(f'name may not be "{self.name}": the service has a path of that name')
+        for alias in self.aliases:
+            first = alias.removeprefix("/api/").lstrip("/").split("/", 1)[0]
+            if first in RESERVED:
+                raise ValueError(f'aliases may not hold "{alias}": the service has paths below /{first}')
         if len(set(self.aliases)) != len(self.aliases):
             raise ValueError("aliases names a path twice")
         return self

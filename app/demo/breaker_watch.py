@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from app.demo.client import Client
+from aiohttp import ClientError
+
+from app.demo.client import Client, RefusedError
 
 LOOK_EVERY_S = 0.05
 
@@ -64,7 +66,8 @@ class BreakerWatch:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await self._look()
+            with suppress(ClientError, TimeoutError, RefusedError):
+                await self._look()
 
     async def _look(self) -> None:
         answer = await self._client.operate("GET", "/breakers")

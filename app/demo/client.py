@@ -25,7 +25,11 @@ TRANSITION = re.compile(
 
 
 class RefusedError(Exception):
-    """The service refused what somebody who operates it asked for."""
+    """The service refused a call that is no user's question; `code` is the problem's."""
+
+    def __init__(self, call: str, problem: dict[str, Any]) -> None:
+        super().__init__(f"{call}: {problem.get('status')} {problem.get('code')}: {problem.get('detail')}")
+        self.code = str(problem.get("code"))
 
 
 class Client:
@@ -115,9 +119,10 @@ class Client:
 
     async def _json(self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
         async with self._session.request(method, path, json=body, headers=headers) as response:
+            answer = await response.json(content_type=None)
             if response.status >= 400:
-                raise RefusedError(f"{method} {path}: {response.status} {await response.text()}")
-            return await response.json()
+                raise RefusedError(f"{method} {path}", answer)
+            return answer
 
 
 async def _read(response: ClientResponse, user: str, question: Question, started: float, answered: float) -> Sample:

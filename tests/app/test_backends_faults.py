@@ -235,8 +235,7 @@ async def test_a_caller_who_leaves_frees_the_connection_and_the_lane(fault: str)
     async with faulty(FAULTS[fault][0]) as new, faulty(LEGACY) as legacy, BackendClient() as client:
         world = World(client, new, legacy, {})
         caller = asyncio.create_task(world.carry(new={"url": new.url}))
-        while not new.requests:
-            await asyncio.sleep(0)
+        await new.asked.wait()
         caller.cancel()
         await asyncio.wait({caller})
         assert caller.cancelled()

@@ -152,7 +152,7 @@ async def test_what_is_loaded_is_the_state_at_one_moment(store: Store) -> None:
     await writing
 
 
-async def test_a_cancelled_write_is_applied_whole_or_not_at_all(store: Store) -> None:
+async def test_a_cancelled_write_is_whole_or_nothing_and_holds_no_other_up(store: Store) -> None:
     for moment in range(0, 400, 8):
         version = (await store.load()).revision // 2
         writing = asyncio.create_task(store.write([change("left", version), change("right", version)]))
@@ -161,9 +161,18 @@ async def test_a_cancelled_write_is_applied_whole_or_not_at_all(store: Store) ->
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
+        await store.write([])
         state = await store.load()
         assert {document.version for document in state.documents} <= {state.revision // 2}
     assert len(await store.journal(limit=1000)) == state.revision
+
+
+async def test_closing_waits_for_the_write_that_has_begun(place: Place) -> None:
+    async with place() as store:
+        writing = asyncio.create_task(store.write([change("a", 0)]))
+        await asyncio.sleep(0)
+    async with place() as store:
+        assert await store.journal() == await writing
 
 
 async def test_opening_again_finds_the_same_state(place: Place) -> None:

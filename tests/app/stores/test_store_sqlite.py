@@ -1,3 +1,4 @@
+import asyncio
 import os
 import resource
 import shutil
@@ -58,6 +59,12 @@ async def test_one_process_opens_a_directory_once(tmp_path: Path) -> None:
         assert f"pid {os.getpid()}" in await refusal_of(tmp_path)
     async with SqlStore(sqlite_engine(tmp_path)) as store:
         await store.check()
+
+
+async def test_writers_are_served_in_the_order_they_came(tmp_path: Path) -> None:
+    async with SqlStore(sqlite_engine(tmp_path)) as store:
+        lines = await asyncio.gather(*(store.write([change(f"{n}", 0)]) for n in range(20)))
+    assert [line.revision for (line,) in lines] == list(range(1, 21))
 
 
 async def test_the_epoch_is_named_once_for_each_file(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""The command line: `crossfade serve` and `demo` run the service, every other command talks to one."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli import breakers, demo, explain, flags, kills, rollout, routes, serve, status, tokens
+from app.cli.command import Reach, Token, Url
+from app.cli.exits import MEANING
+
+EPILOG = "\n".join(
+    [
+        "\b",
+        "Examples:",
+        "  crossfade status",
+        "  crossfade rollout set rag-v2 25%",
+        '  crossfade kill rag-v2 --reason "wrong answers"',
+        "",
+        "\b",
+        "Exit codes:",
+        *(f"  {code:<4} {meaning}" for code, meaning in MEANING.items()),
+    ]
+)
+
+app = typer.Typer(
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (serve, demo, status, kills, breakers):
+    app.add_typer(module.commands)
+app.add_typer(flags.commands, name="flags")
+app.add_typer(rollout.commands, name="rollout")
+app.add_typer(routes.commands, name="routes")
+app.add_typer(explain.commands, name="route")
+app.add_typer(tokens.commands, name="tokens")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version  # noqa: PLC0415 - only this option needs it
+
+        typer.echo(f"crossfade {version('crossfade')}")
+        raise typer.Exit
+
+
+@app.callback()
+def crossfade(
+    context: typer.Context,
+    url: Url = None,
+    token: Token = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Move users from a legacy backend to a new one, and back, without a deploy.
+
+    `serve` and `demo` run the service; every other command talks to a running one.
+    """
+    del version
+    context.obj = Reach(url, token)
+
+
+def main() -> None:
+    """Run the command that the process was started with, and end with its exit code."""
+    app(prog_name="crossfade")

@@ -1,0 +1,111 @@
+"""The HTTP API as commands see it: documents in, documents out, and every refusal a CommandError."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from app.cli.exits import CommandError, Exit, exit_of
+
+PAGE = 1000
+
+
+class Request(NamedTuple):
+    """What is asked; `body` is sent as JSON unless it is None, `if_version` as If-Match."""
+
+    method: str
+    path: str
+    query: Mapping[str, Any] = {}
+    body: Any = None
+    if_version: int | None = None
+
+
+class Answer(NamedTuple):
+    """What the service answered."""
+
+    status: int
+    body: bytes
+
+
+Send = Callable[[Request], Answer]
+"""Brings a request to the service. Raises CommandError when nobody answers."""
+
+HINTS: Mapping[str, str] = {
+    "unauthenticated": "Set CROSSFADE_TOKEN to a valid token; the service printed the first one when it first started.",
+    "forbidden": "Use a token with that role: `crossfade tokens create` makes one, `crossfade tokens list` shows all.",
+    "unknown_flag": "`crossfade flags list` shows the flags.",
+    "unknown_route": "`crossfade routes list` shows the routes.",
+    "unknown_token": "`crossfade tokens list` shows the tokens.",
+    "killed": "`crossfade kills` shows who killed it and why, `crossfade revive` releases it.",
+    "stale_version": "`crossfade flags get` shows what is there now.",
+    "store_unavailable": "The service answers, its store does not. Kills and documents in force stay in force.",
+    "overloaded": "Try again in a moment.",
+}
+"""What to do about a problem, by its code."""
+
+
+class Service:
+    """A running Crossfade."""
+
+    def __init__(self, url: str, send: Send) -> None:
+        """Talk to the service at `url` through `send`."""
+        self.url = url
+        self._send = send
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return a document; a query's None values are left out."""
+        return self._ask(Request("GET", path, {name: value for name, value in query.items() if value is not None}))
+
+    def every(self, path: str, **query: Any) -> dict[str, Any]:
+        """Return a whole list, page after page, in the API's own form."""
+        page = self.get(path, limit=PAGE, **query)
+        items = page["items"]
+        while page["next"] is not None:
+            page = self.get(path, limit=PAGE, after=page["next"], **query)
+            items += page["items"]
+        return {"items": items, "next": None}
+
+    def post(self, path: str, body: Any) -> Any:
+        """Do or create something, and return what the service says of it."""
+        return self._ask(Request("POST", path, body=body))
+
+    def put(self, path: str, body: Any, if_version: int | None = None) -> Any:
+        """Replace something, if it is still at the version when one is given, and return it as it is now."""
+        return self._ask(Request("PUT", path, body=body, if_version=if_version))
+
+    def delete(self, path: str, body: Any) -> Any:
+        """Delete or release something, and return what the service says of it, None for nothing."""
+        return self._ask(Request("DELETE", path, body=body))
+
+    def _ask(self, request: Request) -> Any:
+        answer = self._send(request)
+        if answer.status == 204:
+            return None
+        document = _json(answer.body)
+        if 200 <= answer.status < 300 and isinstance(document, dict):
+            return document
+        if isinstance(document, dict) and isinstance(document.get("code"), str):
+            raise refusal(answer.status, document)
+        raise CommandError(
+            Exit.UNREACHABLE,
+            f"{self.url} answers ({answer.status}), but not as Crossfade does.",
+            "Check CROSSFADE_URL, and what stands between here and there.",
+        )
+
+
+def refusal(status: int, problem: Mapping[str, Any]) -> CommandError:
+    """Return the error for a problem document."""
+    code = problem["code"]
+    return CommandError(exit_of(status), f"{problem.get('detail', code)} ({code})", HINTS.get(code), problem=code)
+
+
+def part(name: str) -> str:
+    """Return a name as one part of a path, whatever it holds."""
+    return name.replace(".", "%2E") if name in {".", ".."} else quote(name, safe="")
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

@@ -1,0 +1,22 @@
+"""`crossfade demo`."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.command import epilog
+
+commands = typer.Typer()
+
+
+@commands.command(epilog=epilog("crossfade demo", "crossfade demo --json | jq '.claims[] | select(.ok | not)'"))
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="Write the claims with their figures as JSON.")] = False,
+) -> None:
+    """Run the main job on real input and check its claims.
+
+    Ends with 1 if one of them fails.
+    """
+    from app.demo import run  # noqa: PLC0415 - the demo brings backends that nothing else needs
+
+    raise typer.Exit(run(as_json=as_json))

@@ -1,0 +1,119 @@
+"""`crossfade flags list | get | create`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from app.cli.client import Service, part
+from app.cli.command import Key, command, group, usage
+from app.cli.output import Block, Fields, Show, Table, moment
+from app.cli.words import condition_text, flag_state, served, value_text
+
+commands = group("List flags, look at them and create them.")
+
+Kind = Literal["release", "experiment", "ops", "permission"]
+
+
+@command(commands, "list", "crossfade flags list", "crossfade flags list --tag ai --json")
+def list_flags(
+    service: Service,
+    show: Show,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only flags with this tag.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only flags of this kind.")] = None,
+) -> None:
+    """List flags and what they serve now."""
+    page = service.every("/flags", tag=tag, kind=kind)
+    if page["items"] or not (tag or kind):
+        show(page, lambda page: _table(page["items"], service.get("/kill-switch")["kills"]))
+    else:
+        show(page, lambda _: ["No flag is like that; without --tag and --kind you see them all."])
+
+
+def _table(flags: Sequence[dict[str, Any]], kills: Sequence[dict[str, Any]]) -> Iterator[Block]:
+    if not flags:
+        yield "There are no flags yet. `crossfade flags create KEY --variants new,legacy` makes one, at 0 %."
+        return
+    rows = [
+        [
+            flag["key"],
+            flag_state(flag, kills),
+            served(flag["default"]),
+            str(len(flag["targets"]) + len(flag["rules"])),
+            flag["kind"],
+            flag["owner"] or "-",
+            moment(flag["updated_at"]),
+        ]
+        for flag in flags
+    ]
+    yield Table(["FLAG", "STATE", "SERVES", "RULES", "KIND", "OWNER", "CHANGED"], rows)
+
+
+@command(commands, "get", "crossfade flags get rag-v2", "crossfade flags get rag-v2 --json > rag-v2.json")
+def get_flag(service: Service, show: Show, key: Key) -> None:
+    """Show one flag: what it serves, to whom, and who changed it last."""
+    flag = service.get(f"/flags/{part(key)}")
+    show(flag, lambda flag: [_fields(flag, service.get("/kill-switch")["kills"])])
+
+
+def _fields(flag: dict[str, Any], kills: Sequence[dict[str, Any]]) -> Fields:
+    off = flag["off_variant"]
+    variants = [f"{name} = {value_text(value)}{' (off)' * (name == off)}" for name, value in flag["variants"].items()]
+    prerequisites = [f"{each['flag']} gives {' or '.join(each['variants'])}" for each in flag["prerequisites"]]
+    targets = [f"{len(each['keys'])} named callers get {each['variant']}" for each in flag["targets"]]
+    rules = [f"{each['name']}: {served(each['serve'])} if {condition_text(each['when'])}" for each in flag["rules"]]
+    pairs = [
+        ("flag", flag["key"]),
+        ("state", flag_state(flag, kills)),
+        ("serves", served(flag["default"])),
+        ("variants", ", ".join(variants)),
+        *(("needs", each) for each in prerequisites),
+        *(("targets", each) for each in targets),
+        *(("rule", each) for each in rules),
+        ("split by", flag["bucket_by"]),
+        ("kind", flag["kind"]),
+        ("owner", flag["owner"]),
+        ("tags", ", ".join(flag["tags"])),
+        ("description", flag["description"]),
+        ("expires", flag["expires"] or ""),
+        ("environment", flag["env"] or ""),
+        ("version", f"{flag['version']}, {moment(flag['updated_at'])} by {flag['updated_by'] or '-'}"),
+    ]
+    return Fields([(name, cell) for name, cell in pairs if cell])
+
+
+@command(
+    commands,
+    "create",
+    "crossfade flags create rag-v2 --variants new,legacy --owner search",
+    "crossfade flags create --file rag-v2.yaml",
+    "crossfade flags get rag-v2 --json | crossfade flags create rag-v3 --file -",
+)
+def create_flag(
+    service: Service,
+    show: Show,
+    key: Annotated[str | None, typer.Argument(metavar="KEY", help="The key; a file may hold it instead.")] = None,
+    variants: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="The variants; `off` or `legacy`, else the last, is served at 0 %."),
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="What it is for; else release.")] = None,
+    description: Annotated[str | None, typer.Option(metavar="TEXT", help="What it does.")] = None,
+    owner: Annotated[str | None, typer.Option(metavar="NAME", help="Who answers for it.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag; may be given again.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", metavar="FILE", help="A YAML or JSON document, `-` for standard input."),
+    ] = None,
+) -> None:
+    """Create a flag, at 0 % unless a file says otherwise; options come before what the file says."""
+    from app.cli.documents import document_in, with_variants  # noqa: PLC0415 - YAML is for this command alone
+
+    document = document_in(file) if file else {}
+    given = {"key": key, "kind": kind, "description": description, "owner": owner, "tags": tag}
+    document |= {name: value for name, value in given.items() if value is not None}
+    if "key" not in document:
+        raise usage("Give the flag's key, or a --file that holds it.")
+    flag = service.post("/flags", with_variants(document, variants) if variants else document)
+    show(flag, lambda flag: [f'Flag "{flag["key"]}" is there: it serves {served(flag["default"])}.'])

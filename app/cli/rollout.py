@@ -1,0 +1,41 @@
+"""`crossfade rollout set`: what a product manager calls."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.client import Service, part
+from app.cli.command import Key, Reason, command, group
+from app.cli.output import Show
+from app.cli.words import served
+
+commands = group("Set the share of everyone that gets the new side.")
+
+
+def percentage(text: str) -> float:
+    """Read a percentage such as `25`, `25%` or `0.5 %`. Raises BadParameter."""
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise typer.BadParameter(f'"{text}" is no percentage; give 0 to 100, such as 25, 25% or 0.5') from None
+    if not 0 <= number <= 100:
+        raise typer.BadParameter(f"{text} is not between 0 and 100")
+    return number
+
+
+@command(commands, "set", "crossfade rollout set rag-v2 25%", 'crossfade rollout set rag-v2 0 --reason "p95 too high"')
+def set_rollout(
+    service: Service,
+    show: Show,
+    key: Key,
+    share: Annotated[float, typer.Argument(parser=percentage, metavar="PERCENT", help="0 to 100, down to 0.001.")],
+    variant: Annotated[str | None, typer.Option(metavar="NAME", help="Who gets it; else the growing variant.")] = None,
+    reason: Reason = "",
+    if_version: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only if the flag is still at this version.")
+    ] = None,
+) -> None:
+    """Set the share of everyone that gets a flag's growing variant; the off variant has the rest."""
+    body = {"percentage": share, "variant": variant, "reason": reason}
+    flag = service.put(f"/flags/{part(key)}/rollout", body, if_version)
+    show(flag, lambda flag: [f'Flag "{key}" serves {served(flag["default"])} (version {flag["version"]}).'])

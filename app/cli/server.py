@@ -1,0 +1,87 @@
+"""The service in a web server, with one line for every reason why it cannot start."""
+
+import math
+import signal
+import socket
+import sys
+
+import typer
+import uvicorn
+
+from app.bootstrap import SeedError
+from app.cli.exits import CommandError, Exit
+from app.cli.settings import read
+from app.main import VERSION, create_app
+from app.settings import Settings
+from app.shell import Shell
+from app.stores.records import StoreUnavailableError
+
+KEEP_ALIVE_S = 75
+"""Longer than load balancers keep idle connections, so that they never send into one that is just being closed."""
+
+
+def run(host: str, port: int) -> None:
+    """Serve until a signal comes. Raises CommandError when the service cannot start."""
+    settings = read(Settings)
+    listener = _bound(host, port)
+    # a stop that was asked for is no failure, and what is open has ended by then
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
+    try:
+        _Server(create_app(settings), settings, listener).run([listener])
+    except (StoreUnavailableError, SeedError) as error:
+        raise CommandError(Exit.REFUSED, f"Crossfade cannot start: {' '.join(str(error).split())}") from error
+    finally:
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Opens the service before it listens, and closes it after the last answer."""
+
+    def __init__(self, shell: Shell, settings: Settings, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                shell,
+                http="httptools",
+                loop="uvloop",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=math.ceil(settings.drain_s),
+            )
+        )
+        self._control = shell.control
+        self._announcement = _announcement(listener, settings)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Do what the parent does, with the service open around it: so its failures arrive as they are."""
+        with self.capture_signals():
+            async with self._control.router.lifespan_context(self._control):
+                await self._serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say where the service is, as soon as it answers there."""
+        await super().startup(sockets)
+        typer.echo(self._announcement)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Take the address before anything is opened; connections are accepted when the service is ready."""
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        told = f"Crossfade cannot listen on {host} port {port}: {error.strerror}."
+        raise CommandError(Exit.REFUSED, told, "Choose another with --host and --port.") from error
+    return listener
+
+
+def _announcement(listener: socket.socket, settings: Settings) -> str:
+    host, port, *_ = listener.getsockname()
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"Crossfade {VERSION} listens on {url}\n  docs   {url}/docs\n  state  {settings.data_dir.resolve()}"

@@ -1,0 +1,62 @@
+"""`crossfade tokens create | list | revoke`."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import typer
+
+from app.cli.client import Service, part
+from app.cli.command import Reason, command, group
+from app.cli.output import Block, Show, Table, moment
+
+commands = group("Make, list and revoke the tokens that callers show.")
+
+Role = Literal["evaluate", "read", "operate", "kill", "admin"]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The token's public name: lower-case letters, digits and -.")]
+
+
+@command(commands, "list", "crossfade tokens list")
+def list_tokens(service: Service, show: Show) -> None:
+    """List tokens; their secrets are kept nowhere."""
+    show(service.every("/tokens"), lambda page: _table(page["items"]))
+
+
+def _table(tokens: Sequence[dict[str, Any]]) -> Iterator[Block]:
+    if not tokens:
+        yield "There is no token but the one in the settings. `crossfade tokens create ID --role ROLE` makes one."
+        return
+    rows = [[each["id"], each["role"], moment(each["expires_at"]), each["description"] or "-"] for each in tokens]
+    yield Table(["TOKEN", "ROLE", "EXPIRES", "DESCRIPTION"], rows)
+
+
+@command(
+    commands,
+    "create",
+    "crossfade tokens create search-team --role operate --days 90",
+    "export CROSSFADE_TOKEN=$(crossfade tokens create ci --role read)",
+)
+def create_token(
+    service: Service,
+    show: Show,
+    name: Id,
+    role: Annotated[Role, typer.Option(help="evaluate: data plane; operate: percentages; kill: kills and breakers.")],
+    description: Annotated[str, typer.Option(metavar="TEXT", help="Who has it.")] = "",
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3650, metavar="N", help="How long it lasts; else for ever.")
+    ] = None,
+    reason: Reason = "",
+) -> None:
+    """Make a token and write it to standard output: this is the only time it can be read."""
+    expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    body = {"id": name, "role": role, "description": description, "expires_at": expires, "reason": reason}
+    made = service.post("/tokens", body)
+    typer.echo(f'Token "{name}" ({role}) is made. It is shown only now, keep it:', err=True)
+    show(made, lambda made: [made["token"]])
+
+
+@command(commands, "revoke", 'crossfade tokens revoke ci --reason "leaked in a log"')
+def revoke_token(service: Service, show: Show, name: Id, reason: Reason = "") -> None:
+    """Revoke a token: from now on it opens nothing."""
+    service.delete(f"/tokens/{part(name)}", {"reason": reason})
+    show({"revoked": name}, lambda _: [f'Token "{name}" is revoked.'])

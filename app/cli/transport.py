@@ -1,0 +1,47 @@
+"""The door to the service: one HTTP client, whose failures are told as a person needs them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from app.cli.client import Answer, Request, Send
+from app.cli.exits import CommandError, Exit
+from app.settings import ClientSettings
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@contextmanager
+def connected(settings: ClientSettings) -> Iterator[Send]:
+    """Open a client for one command; redirects are not followed, so the token stays with the service it is for."""
+    headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
+    # a proxy of the environment never leads to this machine
+    by_proxy = httpx.URL(settings.url).host not in LOOPBACK
+    with httpx.Client(base_url=settings.url, headers=headers, timeout=settings.timeout_s, trust_env=by_proxy) as client:
+
+        def send(request: Request) -> Answer:
+            condition = {} if request.if_version is None else {"If-Match": str(request.if_version)}
+            try:
+                answer = client.request(
+                    request.method, request.path, params=request.query, json=request.body, headers=condition
+                )
+            except httpx.HTTPError as error:
+                raise _unreachable(settings, request.method, error) from error
+            return Answer(answer.status_code, answer.content)
+
+        yield send
+
+
+def _unreachable(settings: ClientSettings, method: str, error: httpx.HTTPError) -> CommandError:
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        told = f"There is no Crossfade at {settings.url} ({_why(error)})."
+        return CommandError(Exit.UNREACHABLE, told, "Start it with `crossfade serve`, or set CROSSFADE_URL.")
+    silent = isinstance(error, httpx.TimeoutException)
+    what = f"did not answer within {settings.timeout_s:g} s" if silent else f"broke the connection ({_why(error)})"
+    unknown = " Whether the change was made is not known: look before you repeat it." if method != "GET" else ""
+    return CommandError(Exit.UNREACHABLE, f"Crossfade at {settings.url} {what}.{unknown}")
+
+
+def _why(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__

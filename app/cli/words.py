@@ -1,0 +1,74 @@
+"""What documents say, in the words of people."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from app.cli.output import Cell, Tone, Toned, percent
+
+Document = Mapping[str, Any]
+
+WHOLE = 100_000
+"""All callers, in the hundred-thousandths of a split's weights."""
+
+OPERATORS: Mapping[str, str] = {
+    "eq": "is",
+    "ne": "is not",
+    "in": "is one of",
+    "not_in": "is none of",
+    "gt": ">",
+    "gte": ">=",
+    "lt": "<",
+    "lte": "<=",
+    "contains": "contains",
+    "starts_with": "starts with",
+    "ends_with": "ends with",
+}
+
+
+def served(serve: Document) -> str:
+    """Tell what a `serve` or `default` gives."""
+    if "variant" in serve:
+        return f"{serve['variant']} to everyone"
+    return ", ".join(f"{percent(each['weight'] / WHOLE)} {each['variant']}" for each in serve["split"])
+
+
+def value_text(value: Any) -> str:
+    """Tell a JSON value."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def condition_text(when: Document) -> str:
+    """Tell a condition on a caller's attributes."""
+    if "all" in when:
+        return _joined(" and ", when["all"])
+    if "any" in when:
+        return _joined(" or ", when["any"])
+    if "not" in when:
+        return f"not ({condition_text(when['not'])})"
+    if "op" not in when:
+        return value_text(when)
+    if when["op"] == "exists":
+        return f"{when['attribute']} is {'there' if when.get('value', True) else 'missing'}"
+    return f"{when['attribute']} {OPERATORS.get(when['op'], when['op'])} {value_text(when['value'])}"
+
+
+def _joined(word: str, conditions: Iterable[Document]) -> str:
+    return word.join(
+        f"({condition_text(each)})" if {"all", "any"} & each.keys() else condition_text(each) for each in conditions
+    )
+
+
+def flag_state(flag: Document, kills: Sequence[Document]) -> Cell:
+    """Tell whether a flag does what its document says; a kill of everything reaches flags of kind `release`."""
+    scopes = {kill["scope"] for kill in kills}
+    if f"flag:{flag['key']}" in scopes or ("all" in scopes and flag["kind"] == "release"):
+        return Toned("killed", Tone.BAD)
+    return Toned("on", Tone.GOOD) if flag["enabled"] else Toned("disabled", Tone.DIM)
+
+
+def route_state(route: Document, kills: Sequence[Document]) -> Cell:
+    """Tell whether a kill sends every call of a route to its fallback."""
+    scopes = {kill["scope"] for kill in kills}
+    killed = bool(scopes & {"all", f"route:{route['name']}"})
+    return Toned("killed", Tone.BAD) if killed else Toned("on", Tone.GOOD)

@@ -1,0 +1,129 @@
+"""What a person reads: a headline, progress on standard error, and the claims with their figures at the end."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from app.demo.evidence import Claim
+
+STEPS = 8
+"""The start, six acts and the end."""
+
+HEADLINE = """\
+[bold]Crossfade demo[/]: users of a question-answering service move to a new embedding model.
+Two real backends search the Python language reference: legacy (static 256-d vectors) and new (MiniLM, 384-d).
+New is rolled out, killed, hung, brought back and switched off while 2,400 users go on asking real questions.
+Six claims are checked, from the outside over HTTP only. This takes a minute or two and leaves nothing running.
+"""
+
+
+class Report:
+    """Tells how far the demo is, on standard error, and what came of it, on standard output."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(stderr=True, highlight=False)
+        self._started = time.perf_counter()
+        self._step = 0
+        self.totals: Callable[[], str] = str
+        self._progress = Progress(
+            SpinnerColumn(),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            _Totals(self),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+
+    def headline(self) -> None:
+        """Say what is going to happen."""
+        self._console.print(HEADLINE, soft_wrap=True)
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Show the progress until the end of the block, on a terminal."""
+        with self._progress:
+            self._bar = self._progress.add_task("", total=STEPS)
+            yield
+
+    def step(self, title: str) -> None:
+        """Say what begins now."""
+        self._progress.update(self._bar, completed=self._step, description=escape(title))
+        self._step += 1
+        if not self._console.is_terminal:
+            seconds = time.perf_counter() - self._started
+            self._console.print(f"{seconds:6.1f} s  {self._step}/{STEPS} {escape(title)}", soft_wrap=True)
+
+    def verdict(self, claim: Claim) -> None:
+        """Say whether a claim holds, as soon as it is known."""
+        self._console.print(f"          {_word(claim)}  {escape(claim.claim)}", soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        """Say something that went wrong besides."""
+        self._console.print(escape(text), style="yellow", soft_wrap=True)
+
+    def result(self, claims: Sequence[Claim]) -> None:
+        """Print the claims with their figures on standard output, and the totals on standard error."""
+        if self._as_json:
+            sys.stdout.write(json.dumps({"claims": [asdict(claim) for claim in claims]}, indent=2) + "\n")
+        else:
+            Console(highlight=False).print(_table(claims))
+        good = sum(claim.ok for claim in claims)
+        seconds = time.perf_counter() - self._started
+        self._console.print(f"{good} of {len(claims)} claims hold: {self.totals()}, in {seconds:.0f} s.")
+
+
+class _Totals(ProgressColumn):
+    """The running totals, at every refresh."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self._report = report
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 - rich's signature
+        return Text(self._report.totals(), style="dim")
+
+
+def _table(claims: Sequence[Claim]) -> Table:
+    table = Table("", "", "Claim and figures", box=SIMPLE, show_lines=True)
+    for number, claim in enumerate(claims, start=1):
+        lines = [f"[bold]{escape(claim.claim)}[/]", *(escape(line) for line in figure_lines(claim.figures))]
+        table.add_row(str(number), _word(claim), "\n".join(lines))
+    return table
+
+
+def figure_lines(figures: dict[str, Any]) -> list[str]:
+    """Write figures as a person reads them: the plain ones in one line, each group in a line of its own."""
+    plain = {name: value for name, value in figures.items() if not isinstance(value, dict)}
+    groups = {name: value for name, value in figures.items() if isinstance(value, dict)}
+    lines = [f"{_spoken(name)}: {_told(values)}" for name, values in groups.items()]
+    return [_told(plain), *lines] if plain else lines
+
+
+def _told(values: dict[str, Any]) -> str:
+    return ", ".join(f"{_spoken(name)} {_value(value)}" for name, value in values.items()) or "none"
+
+
+def _value(value: Any) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _word(claim: Claim) -> str:
+    return "[green]ok[/]    " if claim.ok else "[red]FAILED[/]"

@@ -1,0 +1,179 @@
+"""The six acts: each does something to the migration while users ask, and claims what they saw of it."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+from aiohttp import ClientError
+
+from app.demo import claims
+from app.demo.client import ROUTE, K, RefusedError
+from app.demo.evidence import Claim, Hang, KillSwitch, Shares, Step
+from app.demo.stage import Stage
+from app.demo.traffic import Sample, Stream, asked_in_turn, one_by_each, user_names
+from backends.rag.corpus import chunk
+from backends.rag.questions import Question, chance_level, load_questions
+
+RAISES = (0, 10, 50, 100)
+HALF = 50
+CROWD = 12
+CALM_S = 2.0
+HANG_S = 4.0
+OPENS_WITHIN_S = 20.0
+CLOSES_WITHIN_S = 40.0
+WAIT_LEFT_S = 0.5
+
+
+@dataclass(slots=True)
+class Play:
+    """The stage, who asks what, and which users new serves at `HALF` percent."""
+
+    stage: Stage
+    users: tuple[str, ...]
+    questions: tuple[Question, ...]
+    on_new: frozenset[str] = frozenset()
+
+    async def who_is_on_new(self) -> frozenset[str]:
+        """Ask the decision endpoint about every user."""
+        sides = await one_by_each(self.users, self.stage.client.decided)
+        return frozenset(user for user, side in zip(self.users, sides, strict=True) if side == "new")
+
+
+async def tell(stage: Stage) -> list[Claim]:
+    """Play all acts in their order; one that breaks off is a claim that failed."""
+    play = Play(stage, user_names(), load_questions())
+    told = [await _played(stage, "0, 10, 50 and 100 % of the users on new", roll_out(play))]
+    async with Stream(stage.client.ask, asked_in_turn(play.users, play.questions)) as stream:
+        told += [
+            await _played(stage, "New is killed (SIGKILL) under load", kill_new(play, stream)),
+            await _played(stage, "New is started again, then hangs (SIGSTOP)", hang_new(play, stream)),
+            await _played(stage, "New returns (SIGCONT)", let_new_return(play, stream)),
+            await _played(stage, "The kill switch, and its release", use_kill_switch(play, stream)),
+        ]
+    told.append(await _played(stage, "Held-out questions, put to both sides", ask_both_sides(play)))
+    return told
+
+
+async def roll_out(play: Play) -> Claim:
+    """Raise the percentage step by step, and lower it to `HALF` again; each user asks one real question on the way."""
+    raises = [await _step(play, number, percentage) for number, percentage in enumerate(RAISES)]
+    await play.stage.client.roll_out(HALF)
+    play.on_new = await play.who_is_on_new()
+    return claims.share_follows(Shares(raises, Step(HALF, len(play.users), 0, play.on_new)))
+
+
+async def _step(play: Play, number: int, percentage: float) -> Step:
+    """Set one percentage; one user in four asks a real question, a decision is asked for about the others."""
+    await play.stage.client.roll_out(percentage)
+    asking = set(play.users[number :: len(RAISES)])
+    questions = dict(islice(asked_in_turn(play.users, play.questions), len(play.users)))
+
+    async def side_of(user: str) -> str:
+        if user not in asking:
+            return await play.stage.client.decided(user)
+        return (await play.stage.client.ask(user, questions[user])).backend
+
+    sides = await one_by_each(play.users, side_of)
+    on_new = frozenset(user for user, side in zip(play.users, sides, strict=True) if side == "new")
+    return Step(percentage, len(play.users), len(asking), on_new)
+
+
+async def kill_new(play: Play, stream: Stream) -> Claim:
+    """Kill new while a crowd of its users waits for answers, on top of the stream."""
+    began = time.perf_counter()
+    await asyncio.sleep(CALM_S)
+    pairs = zip(play.on_new, play.questions, strict=False)
+    crowd = [asyncio.ensure_future(play.stage.client.ask(*pair)) for pair, _ in zip(pairs, range(CROWD), strict=False)]
+    await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+    play.stage.new.signal(signal.SIGKILL)
+    killed = time.perf_counter()
+    opened = await play.stage.watch.until_state("open", OPENS_WITHIN_S)
+    await asyncio.sleep(CALM_S)
+    samples = [*await asyncio.gather(*crowd), *await stream.since(began)]
+    return claims.death_is_unseen(samples, opened.at - killed if opened else None)
+
+
+async def hang_new(play: Play, stream: Stream) -> Claim:
+    """Start new again; once its breaker has closed, stop the process, so that it accepts calls and never answers."""
+    watch = play.stage.watch
+    began = time.perf_counter()
+    await play.stage.start_new_again()
+    await watch.until_state("closed", CLOSES_WITHIN_S)
+    calm = time.perf_counter()
+    await asyncio.sleep(CALM_S)
+    stopped = time.perf_counter()
+    play.stage.new.signal(signal.SIGSTOP)
+    opened = await watch.until_state("open", OPENS_WITHIN_S)
+    opened_at = opened.at if opened else time.perf_counter()
+    await asyncio.sleep(HANG_S)
+    samples = await stream.since(began)
+    hang = Hang(
+        before=[sample for sample in samples if calm <= sample.started and sample.ended < stopped],
+        during=[sample for sample in samples if stopped <= sample.started < opened_at],
+        after=[sample for sample in samples if opened_at <= sample.started],
+        opened_after_s=opened.at - stopped if opened else None,
+    )
+    route = await play.stage.client.operate("GET", f"/routes/{ROUTE}")
+    return claims.hang_is_bounded(samples, hang, route["deadline_ms"])
+
+
+async def let_new_return(play: Play, stream: Stream) -> Claim:
+    """Continue new while its breaker waits: a probe under way would count the hang once more."""
+    client, watch = play.stage.client, play.stage.watch
+    await watch.until(lambda seen: seen.state == "open" and (seen.wait_s or 0) > WAIT_LEFT_S, OPENS_WITHIN_S)
+    before, began = await client.transitions(), time.perf_counter()
+    play.stage.new.signal(signal.SIGCONT)
+    await watch.until_state("closed", CLOSES_WITHIN_S)
+    await asyncio.sleep(CALM_S)
+    changes = await client.transitions() - before
+    return claims.return_is_steady(await stream.since(began), watch.since(began), changes)
+
+
+async def use_kill_switch(play: Play, stream: Stream) -> Claim:
+    """Kill everything, try to raise the percentage all the same, release."""
+    client = play.stage.client
+    began = time.perf_counter()
+    await asyncio.sleep(CALM_S)
+    await client.operate("POST", "/kill-switch", {"scope": "all", "reason": "demo"})
+    killed_at = time.perf_counter()
+    refused = await _refusal(client.roll_out(100))
+    await asyncio.sleep(CALM_S)
+    released_at = time.perf_counter()
+    await client.operate("DELETE", "/kill-switch", {"scope": "all", "reason": "demo"})
+    on_new = await play.who_is_on_new()
+    samples = await stream.since(began)
+    return claims.kill_switch_works(KillSwitch(killed_at, released_at, refused, samples, play.on_new, on_new))
+
+
+async def ask_both_sides(play: Play) -> Claim:
+    """Put each held-out question to both sides: to new by a user of new, to legacy by one of the others."""
+    held_out = [question for question in play.questions if question.held_out]
+    sides = {"legacy": sorted(set(play.users) - play.on_new), "new": sorted(play.on_new)}
+
+    async def put(pair: tuple[str, Question]) -> Sample:
+        return await play.stage.client.ask(*pair)
+
+    samples = {side: await one_by_each(list(zip(cycle(users), held_out)), put) for side, users in sides.items()}
+    return claims.answers_are_relevant(samples, chance_level(held_out, chunk(), K))
+
+
+async def _played(stage: Stage, title: str, act: Awaitable[Claim]) -> Claim:
+    stage.report.step(title)
+    try:
+        claim = await act
+    except (RefusedError, ClientError, TimeoutError) as error:
+        claim = Claim(title, False, {"unmet": [f"the act was played to its end ({type(error).__name__}: {error})"]})
+    stage.report.verdict(claim)
+    return claim
+
+
+async def _refusal(raising: Awaitable[None]) -> str:
+    """Return the code with which something is refused, empty if it is not."""
+    try:
+        await raising
+    except RefusedError as error:
+        return error.code
+    return ""

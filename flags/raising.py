@@ -1,0 +1,48 @@
+"""Whether a change of a flag may give more callers something other than the off variant."""
+
+from fractions import Fraction
+
+from .model import Flag, Serve, Share
+
+_HARMLESS = {"description", "owner", "tags", "expires", "env", "version", "updated_at", "updated_by"}
+
+
+def raises(before: Flag, after: Flag) -> bool:
+    """Say whether `after` may serve someone whom `before` gave the off variant.
+
+    Lowering the growing variant's share, disabling and edits of the description do not raise; every other change
+    of what is served counts as raising, since it cannot be told apart from one.
+    """
+    if after == before or not after.enabled:
+        return False
+    if before.enabled and _all_but_default(before) == _all_but_default(after):
+        return not _keeps_off(before.default, after.default, before.off_variant)
+    return True
+
+
+def _all_but_default(flag: Flag) -> dict[str, object]:
+    return flag.model_dump(exclude=_HARMLESS | {"default", "enabled"})
+
+
+def _keeps_off(before: Serve, after: Serve, off: str) -> bool:
+    if after == before or after.variant == off:
+        return True
+    if before.split is None or after.split is None or before.split[0].variant != after.split[0].variant:
+        return False
+    first, then = before.split[0], after.split[0]
+    if first.variant == off:
+        return then.weight >= first.weight
+    start, end = _place_in_rest(before.split[1:], off)
+    new_start, new_end = _place_in_rest(after.split[1:], off)
+    return then.weight <= first.weight and (start == end or (new_start <= start and end <= new_end))
+
+
+def _place_in_rest(rest: tuple[Share, ...], variant: str) -> tuple[Fraction, Fraction]:
+    weights = {share.variant: share.among_the_rest() for share in rest}
+    total = sum(weights.values()) or 1
+    start = 0
+    for name, weight in weights.items():
+        if name == variant:
+            return Fraction(start, total), Fraction(start + weight, total)
+        start += weight
+    return Fraction(0), Fraction(0)

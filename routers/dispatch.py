@@ -1,0 +1,122 @@
+"""Carry one call through its plan: one loop over the backends, under one deadline."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from .attempts import Attempt, Dispatched
+from .call import Answer, Call, Send, SendError
+from .causes import UNSENT, Cause
+from .garbage import is_garbage
+from .hops import SAFE_METHODS
+from .lanes import Ending, Lane
+from .model import Backend, Profile, Replay, Route
+from .plan import Plan
+from .stays import Stay
+from .streams import Stream, close
+
+_REFUSED = {
+    Cause.BREAKER_OPEN: "the breaker is open",
+    Cause.SLOW_START: "the breaker has just closed and admits a share of the calls",
+    Cause.CONCURRENCY: "max_concurrency calls are on the way",
+}
+
+
+async def dispatch(
+    route: Route, plan: Plan, call: Call, lanes: Mapping[str, Lane], send: Send, clock: Callable[[], float]
+) -> Dispatched:
+    """Offer the call to the backends of `plan.order` until one answers or `route.deadline_ms` is over.
+
+    - A refused permit, SendError, 5xx and 429 lead to the next backend; every other answer is handed back.
+    - A call that a backend may have seen is offered again only if `may_repeat` says so.
+    - A 5xx or 429 is handed back as it is when no other backend was asked and none is going to be.
+    - An answer with a `rest` stays in its lane until its end, under the limits of `Stream`.
+    - Whatever else `send` raises passes through, cancellation too, and counts neither for nor against the backend.
+
+    `clock` is seconds on a monotonic clock, at the pace of the event loop's.
+    """
+    deadline = clock() + route.deadline_ms / 1000
+    repeatable = may_repeat(route, call.method)
+    attempts: list[Attempt] = []
+    asked = 0
+    for position, name in enumerate(plan.order, start=1):
+        now = clock()
+        if now >= deadline:
+            break
+        lane = lanes[name]
+        permit = lane.enter(now)
+        if isinstance(permit, Cause):
+            attempts.append(Attempt(name, permit, None, 0.0, _REFUSED[permit]))
+            continue
+        asked += 1
+        is_last = position == len(plan.order) or not repeatable
+        limit_s = time_limit_s(route.backends[name], deadline - now, is_last=is_last)
+        stay = Stay(lane, permit, now, clock)
+        attempt, answer = await _visit(stay, route, name, call, send, limit_s, alone=is_last and asked == 1)
+        attempts.append(attempt)
+        if answer is not None:
+            return Dispatched(answer, name, tuple(attempts))
+        if attempt.cause not in UNSENT and not repeatable:
+            break
+    return Dispatched(None, None, tuple(attempts))
+
+
+def may_repeat(route: Route, method: str) -> bool:
+    """Whether a call may be sent again that may already have had an effect."""
+    if route.shadow is not None or route.fallback.replay is Replay.ALWAYS:
+        return True
+    return route.fallback.replay is Replay.SAFE and method in SAFE_METHODS
+
+
+def time_limit_s(backend: Backend, left_s: float, *, is_last: bool) -> float:
+    """Return how many of the `left_s` seconds one attempt gets: its own limit, if it has one.
+
+    Without one, all for the last, and half for another, so that a backend that hangs never eats its fallback's time.
+    """
+    if backend.timeout_ms is not None:
+        return min(backend.timeout_ms / 1000, left_s)
+    return left_s if is_last else left_s / 2
+
+
+async def _visit(
+    stay: Stay, route: Route, name: str, call: Call, send: Send, limit_s: float, *, alone: bool
+) -> tuple[Attempt, Answer | None]:
+    """Ask one backend, and leave its lane in every case but that of a stream, which leaves it at its end."""
+    try:
+        answer = await _ask(route, name, call, send, limit_s)
+    except SendError as error:
+        attempt = stay.attempt(error.cause, None, error.detail)
+        stay.end(Ending.FAILED)
+        return attempt, None
+    except BaseException:
+        stay.end(Ending.NEUTRAL)
+        raise
+    ending = _ending(answer.status)
+    attempt = stay.attempt(Cause.STATUS if ending is Ending.FAILED else None, answer.status)
+    if ending is Ending.FAILED and not alone:
+        stay.end(ending)
+        await close(answer.rest)
+        return attempt, None
+    if answer.rest is None:
+        stay.end(ending)
+    else:
+        answer.rest = Stream(answer.rest, stay, route, ending)
+    return attempt, answer
+
+
+async def _ask(route: Route, name: str, call: Call, send: Send, limit_s: float) -> Answer:
+    """Raise `SendError` for no answer, a late one and garbage."""
+    try:
+        async with asyncio.timeout(limit_s):
+            answer = await send(route.backends[name], call)
+    except TimeoutError:
+        raise SendError(Cause.TIMEOUT, f"no answer within {limit_s * 1000:.0f} ms") from None
+    if route.profile is not Profile.RAW and _ending(answer.status) is not Ending.FAILED and is_garbage(answer):
+        raise SendError(Cause.GARBAGE, f"status {answer.status} with a body that is not the JSON it says it is")
+    return answer
+
+
+def _ending(status: int) -> Ending:
+    """Say what an HTTP status tells about the backend."""
+    if status < 400:
+        return Ending.OK
+    return Ending.FAILED if status >= 500 or status == 429 else Ending.NEUTRAL

@@ -1,0 +1,51 @@
+"""The way to one backend: its breaker, and how many calls may be on it at once."""
+
+from enum import StrEnum
+
+from .breaker import Breaker, Permit
+from .causes import Cause
+
+
+class Ending(StrEnum):
+    """How a call left its lane; a cancelled call and a refusal of the caller's own making (4xx) are neutral."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NEUTRAL = "neutral"
+
+
+class Lane:
+    """One backend's breaker and bulkhead: every permit that `enter` gives must come back by `leave`, once."""
+
+    __slots__ = ("backend", "breaker", "in_flight", "max_concurrency")
+
+    def __init__(self, backend: str, breaker: Breaker, max_concurrency: int) -> None:
+        self.backend = backend
+        self.breaker = breaker
+        self.max_concurrency = max_concurrency
+        self.in_flight = 0
+
+    def enter(self, now: float) -> Permit | Cause:
+        """A permit to call the backend, or why not; whoever is refused holds nothing."""
+        if self.in_flight >= self.max_concurrency:
+            return self.breaker.refusal(now) or Cause.CONCURRENCY
+        permit = self.breaker.permit(now)
+        if isinstance(permit, Permit):
+            self.in_flight += 1
+        return permit
+
+    def refusal(self, now: float) -> Cause | None:
+        """Why `enter` would refuse now, or None; takes nothing."""
+        if self.in_flight >= self.max_concurrency:
+            return self.breaker.refusal(now) or Cause.CONCURRENCY
+        return self.breaker.refusal(now)
+
+    def leave(self, permit: Permit, ending: Ending, *, seconds: float, now: float) -> None:
+        """Bring a permit back after a call that took `seconds`."""
+        self.in_flight -= 1
+        if ending is Ending.OK:
+            self.breaker.record(permit, ok=True, seconds=seconds, now=now)
+        elif ending is Ending.FAILED:
+            self.breaker.record(permit, ok=False, seconds=seconds, now=now)
+        else:
+            self.breaker.release(permit, now=now)

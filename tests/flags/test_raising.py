@@ -1,0 +1,76 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flags.bucketing import BUCKETS
+from flags.evaluate import evaluate
+from flags.model import Flag
+from flags.percentage import growing_variant, rolled_out, weight_of_variant
+from flags.raising import raises
+from flags.ruleset import Ruleset
+from tests.flags.strategies import VARIANT_SETS, documents, serves, thorough
+
+VARIANTS = VARIANT_SETS[-1]
+USERS = tuple({"targetingKey": f"user-{number}"} for number in range(300))
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[Flag, Flag]:
+    """Make a flag without rules, and what it is after its default or off variant or both changed."""
+    document = draw(documents("x", VARIANTS)) | {"targets": [], "rules": [], "prerequisites": [], "enabled": True}
+    before = Flag.model_validate(document)
+    after = Flag.model_validate(document | {"default": draw(serves(VARIANTS))})
+    if growing_variant(before) != before.off_variant and draw(st.booleans()):
+        before, after = (rolled_out(before, draw(st.integers(0, BUCKETS)) / 1000) for _ in range(2))
+    return before, after
+
+
+@given(changes())
+@thorough
+def test_a_change_that_does_not_raise_gives_nobody_more_than_the_off_variant(change: tuple[Flag, Flag]) -> None:
+    before, after = change
+    if not raises(before, after):
+        was, will = Ruleset.of([before]), Ruleset.of([after])
+        for context in (*USERS, {}, {"targetingKey": []}):
+            if evaluate(was, "x", context, 0.0).variant == before.off_variant:
+                assert evaluate(will, "x", context, 0.0).variant == after.off_variant
+
+
+@given(documents("x", VARIANTS), st.integers(0, BUCKETS), st.integers(0, BUCKETS))
+@thorough
+def test_a_percentage_raises_when_it_goes_up_and_only_then(document: dict[str, Any], one: int, other: int) -> None:
+    flag = Flag.model_validate(document | {"enabled": True})
+    if growing_variant(flag) != flag.off_variant:
+        before, after = rolled_out(flag, one / 1000), rolled_out(rolled_out(flag, one / 1000), other / 1000)
+        assert raises(before, after) is (weight_of_variant(after, growing_variant(flag)) > one)
+
+
+FLAG = rolled_out(Flag.model_validate({"key": "x"}), 50)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, False),
+        ({"description": "new", "owner": "ada", "tags": ["t"], "expires": "2027-01-31", "version": 9}, False),
+        ({"enabled": False}, False),
+        ({"default": {"variant": "off"}}, False),
+        ({"default": {"variant": "on"}}, True),
+        ({"kind": "ops"}, True),
+        ({"salt": "other"}, True),
+        ({"bucket_by": "tenant"}, True),
+        ({"off_variant": "on"}, True),
+        ({"targets": [{"variant": "on", "keys": ["user-1"]}]}, True),
+        ({"variants": {"on": False, "off": True}}, True),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_told_apart_from_raising_counts_as_raising(changed: dict[str, Any], expected: bool) -> None:
+    assert raises(FLAG, Flag.model_validate(FLAG.model_dump() | changed)) is expected
+
+
+def test_enabling_raises_whatever_the_default_is() -> None:
+    disabled = FLAG.model_copy(update={"enabled": False})
+    assert raises(disabled, rolled_out(FLAG, 0))

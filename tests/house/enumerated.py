@@ -1,0 +1,89 @@
+"""What there is, read from the code: the other side of every table in docs/reference.md."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from app.api.hot import ANY_METHOD, TABLE
+from app.auth import Role
+from app.errors import Code
+from app.main import ROUTERS, create_app
+from app.metrics import Metrics
+from app.settings import Settings
+
+APP = Path(__file__).parents[2] / "app"
+
+
+def endpoints() -> set[str]:
+    """Return every method and path of the OpenAPI document; ANY for those that take all methods."""
+    paths = create_app(Settings()).control.openapi()["paths"]
+    return {
+        f"{method} {path}"
+        for path, operations in paths.items()
+        for method in (["ANY"] if {*operations} == {*ANY_METHOD} else map(str.upper, operations))
+    }
+
+
+def roles_needed() -> dict[str, str]:
+    """Return the role that each endpoint asks for, `none` for those that ask for none."""
+    hot = {f"{'ANY' if each.methods == ANY_METHOD else 'POST'} {each.template}": Role.EVALUATE for each in TABLE}
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    cold = {f"{method} {route.path}": _role(route.dependant) for route in routes for method in route.methods}
+    return {**hot, **cold}
+
+
+def _role(dependant: Dependant) -> str:
+    roles = [getattr(each.call, "role", None) for each in dependant.dependencies]
+    return next((role for role in roles if role is not None), "none")
+
+
+def settings() -> dict[str, str]:
+    """Return every setting's environment variable with its default."""
+    fields = Settings.model_fields
+    return {f"CROSSFADE_{name.upper()}": "unset" if f.default is None else str(f.default) for name, f in fields.items()}
+
+
+def metrics() -> dict[str, str]:
+    """Return every metric's name, as Prometheus shows it, with its type."""
+    families = Metrics().registry.collect()
+    return {f"{each.name}{'_total' if each.type == 'counter' else ''}": each.type for each in families}
+
+
+def headers() -> set[str]:
+    """Return every header of ours that the code names, in lower case."""
+    named = r"x-crossfade-[a-z-]*[a-z]\b"
+    return {found.lower() for file in APP.rglob("*.py") for found in re.findall(named, file.read_text(), re.IGNORECASE)}
+
+
+def fields(model: type[BaseModel]) -> dict[str, str | None]:
+    """Return a document's fields with their defaults as JSON, None where there is none or where it is a document."""
+    return {field.alias or name: _default(field) for name, field in model.model_fields.items()}
+
+
+def _default(field: FieldInfo) -> str | None:
+    if field.is_required():
+        return None
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, BaseModel):
+        given = default.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return json.dumps(given) if given else None
+    return json.dumps(default)
+
+
+def statuses() -> Iterator[tuple[str, int]]:
+    """Yield each error code with a status that the code raises it with, as far as both are written side by side."""
+    for file in APP.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id="ProblemError"),
+                    args=[ast.Constant(value=int(status)), ast.Attribute(value=ast.Name(id="Code"), attr=name), *_],
+                ):
+                    yield Code[name].value, status
