@@ -213,21 +213,27 @@ def _wake_when_lost(response: ClientResponse) -> None:
     if connection is None or connection.protocol is None or (closed := connection.protocol.closed) is None:
         return
 
-    def wake(closed: Future[None]) -> None:
-        if not closed.cancelled():
-            closed.exception()
+    def wake(_: Future[None]) -> None:
         if content.exception() is None:
             content.set_exception(SendError(Cause.GARBAGE, "malformed in mid-answer"))
 
     def forget() -> None:
         closed.remove_done_callback(wake)
 
+    closed.remove_done_callback(_take_note)
+    closed.add_done_callback(_take_note)
     closed.add_done_callback(wake)
     content.on_eof(forget)
 
 
+def _take_note(closed: Future[None]) -> None:
+    """Look at how a connection ended, so that asyncio does not log that nobody did."""
+    if not closed.cancelled():
+        closed.exception()
+
+
 def _has_lost_the_race(request: ClientRequest, error: Exception) -> bool:
-    is_broken = isinstance(error, (ServerDisconnectedError, ClientOSError))
+    is_broken = isinstance(error, (ServerDisconnectedError, ClientOSError, ClientConnectionResetError))
     return is_broken and request.method in SAFE_METHODS and not request.body and not _is_dialled(request)
 
 
@@ -246,7 +252,7 @@ def _send_error(error: Exception) -> SendError:
 
 
 def _cause(error: Exception) -> Cause:
-    if isinstance(error, _UNSENT) or isinstance(error.__cause__, ClientConnectionResetError):
+    if isinstance(error, _UNSENT):
         return Cause.CONNECT
     return Cause.GARBAGE if isinstance(error, ClientResponseError) else Cause.INTERRUPTED
 

@@ -9,12 +9,6 @@ from flags.prerequisites import dependants, problem_with
 from flags.raising import raises
 from routers.model import Route
 
-RESERVED = frozenset({
-    "alerts", "api", "audit", "backfills", "breakers", "docs", "flags", "healthz", "kill-switch", "metrics",
-    "monitoring", "ofrep", "openapi", "outcomes", "readyz", "rollouts", "route", "routes", "segments", "tokens",
-})  # fmt: skip
-"""First parts of the service's own paths, which no route may take."""
-
 
 def check_flag(state: State, flag: Flag) -> None:
     """Refuse a flag that breaks another flag, a route, or a kill."""
@@ -41,8 +35,6 @@ def check_flag_removal(state: State, key: str) -> None:
 
 def check_route(state: State, route: Route) -> None:
     """Refuse a route whose name, flag or aliases do not fit with what is there."""
-    if route.name in RESERVED:
-        _refuse(f'name "{route.name}" is a path of the service itself; choose another')
     flag = state.ruleset.document(route.flag)
     if flag is None:
         _refuse(f'flag names the unknown flag "{route.flag}"; create it first')
@@ -62,10 +54,6 @@ def killed_problem(key: str) -> ProblemError:
 def _alias_problem(alias: str, route: str, aliases: Mapping[str, str]) -> str | None:
     if aliases.get(alias, route) != route:
         return f'aliases: "{alias}" belongs to route "{aliases[alias]}"'
-    parts = [part for part in alias.split("/") if part]
-    own = parts[1:] if parts[:1] == ["api"] else parts
-    if not own or own[0] in RESERVED or ".." in parts or "." in parts:
-        return f'aliases: "{alias}" is a path of the service itself; choose another'
     return None
 
 

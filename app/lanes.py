@@ -13,11 +13,15 @@ log = structlog.get_logger("crossfade.breaker")
 
 
 class LaneBook:
-    """One lane for each backend of each route; a lane is new when its backend's limits or address change."""
+    """One lane for each backend of each route.
 
-    def __init__(self, metrics: Metrics, chance: Callable[[], float]) -> None:
+    A lane is new when its backend's address or breaker changes; what a person forced stays forced all the same.
+    """
+
+    def __init__(self, metrics: Metrics, chance: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self._metrics = metrics
         self._chance = chance
+        self._monotonic = monotonic
         self._lanes: dict[str, dict[str, Lane]] = {}
         self._made_for: dict[tuple[str, str], Backend] = {}
 
@@ -40,14 +44,26 @@ class LaneBook:
                 self._metrics.forget_lane(route.name, backend)
 
     def _kept(self, before: Lane | None, route: str, name: str, backend: Backend) -> Lane:
-        if before is not None and self._made_for.get((route, name)) == backend:
-            return before
+        made_for = self._made_for.get((route, name))
         self._made_for[route, name] = backend
+        if before and made_for and (made_for.url, made_for.breaker) == (backend.url, backend.breaker):
+            before.max_concurrency = backend.max_concurrency
+            return before
         self._metrics.show_breaker(route, name, State.CLOSED)
         breaker = Breaker(backend.breaker, self._chance, _observer(self._metrics, route, name))
+        if before:
+            _hold_on(before.breaker, breaker, self._monotonic())
         lane = Lane(name, breaker, backend.max_concurrency)
         self._metrics.show_in_flight(route, name, lambda: lane.in_flight)
         return lane
+
+
+def _hold_on(before: Breaker, after: Breaker, now: float) -> None:
+    match before.status(now).state:
+        case State.FORCED_OPEN:
+            after.force_open(now)
+        case State.FORCED_CLOSED:
+            after.force_closed(now)
 
 
 def _observer(metrics: Metrics, route: str, backend: str) -> Callable[[Transition], None]:

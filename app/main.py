@@ -24,6 +24,9 @@ from routers.call import Send
 log = structlog.get_logger("crossfade.start")
 
 VERSION = "0.1.0"
+DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}"}
+"""Where a body is a document, and not an action on one."""
+
 ROUTERS = (
     flags.router,
     routes.router,
@@ -52,7 +55,9 @@ def create_app(settings: Settings | None = None, *, send: Send | None = None, cl
             yield
             shell.services = None
 
-    app = FastAPI(title="Crossfade", version=VERSION, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Crossfade", version=VERSION, lifespan=lifespan, redoc_url=None, swagger_ui_oauth2_redirect_url=None
+    )
     for router in ROUTERS:
         app.include_router(router)
     app.add_exception_handler(ProblemError, _problem)
@@ -87,14 +92,15 @@ async def _problem(_: Request, error: Exception) -> Response:
     return _answer(error)
 
 
-async def _invalid_request(_: Request, error: Exception) -> Response:
+async def _invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     errors = [{**each, "loc": each["loc"][1:]} for each in error.errors()]
     if any(each["type"] == "json_invalid" for each in errors):
         return _answer(ProblemError(400, Code.MALFORMED_JSON, "the body is not JSON"))
     in_body = any(each["loc"][0] == "body" for each in error.errors())
-    return _answer(invalid(Code.INVALID_DOCUMENT if in_body else Code.INVALID_REQUEST, errors))
+    is_document = in_body and getattr(request.scope.get("route"), "path", "") in DOCUMENT_PATHS
+    return _answer(invalid(Code.INVALID_DOCUMENT if is_document else Code.INVALID_REQUEST, errors))
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

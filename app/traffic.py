@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
+import structlog
+
 from app.clock import Clock
 from app.lanes import LaneBook
 from app.metrics import Metrics
@@ -12,11 +14,17 @@ from app.refresh import Live
 from flags.context import Context
 from flags.decision import Decision
 from flags.evaluate import evaluate
+from routers.attempts import Dispatched
 from routers.call import Call, Send
 from routers.causes import Cause
-from routers.dispatch import Dispatched, dispatch
+from routers.dispatch import dispatch
 from routers.model import Route
 from routers.plan import Plan, plan
+
+log = structlog.get_logger("crossfade.route")
+
+QUIET = {None, Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY}
+"""What is counted and not logged: a backend that fails is heard of until its breaker opens."""
 
 
 class Choice(NamedTuple):
@@ -43,7 +51,7 @@ class Traffic:
         ruleset = self._live.state.ruleset
         decision = evaluate(ruleset, route.flag, context, self._clock.wall())
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
-        self._metrics.count_decision(route.name, decision.variant, chosen.reason)
+        self._metrics.count_decision(route.name, chosen.decided, chosen.reason)
         return Choice(self._next_id(), decision, chosen)
 
     def standing(self, route: Route, chosen: Plan) -> tuple[str, Cause | None]:
@@ -60,9 +68,12 @@ class Traffic:
         carried = await dispatch(route, chosen, call, lanes, self._send, self._clock.monotonic)
         self._metrics.count_answer(route.name, chosen.decided, carried.backend or "none")
         for attempt in carried.attempts:
-            self._metrics.count_attempt(
-                route.name, attempt.backend, attempt.cause or "answered", attempt.elapsed_ms / 1000
-            )
+            result = attempt.cause or "answered"
+            self._metrics.count_attempt(route.name, attempt.backend, result, attempt.elapsed_ms / 1000)
+            if attempt.cause not in QUIET:
+                log.warning(
+                    "attempt failed", route=route.name, backend=attempt.backend, cause=result, why=attempt.detail
+                )
         return carried
 
 

@@ -43,7 +43,7 @@ async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | N
     """
     clock = clock or Clock()
     metrics = Metrics()
-    lanes = LaneBook(metrics, random.random)
+    lanes = LaneBook(metrics, random.random, clock.monotonic)
     live = Live(_admin_digest(settings), lambda state: _watch(state, lanes, metrics))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqlStore(sqlite_engine(settings.data_dir)))

@@ -1,4 +1,4 @@
-"""Under what a benchmark runs: how long, how often, and on what kind of machine."""
+"""Under what a benchmark runs: how long, how often, on which cores, and on what kind of machine."""
 
 import os
 import platform
@@ -10,6 +10,19 @@ class Effort(NamedTuple):
 
     seconds: float = 2.0
     pairs: int = 9
+
+
+class Cores(NamedTuple):
+    """Where what is measured runs, and where the load and what it needs; None where a core cannot be chosen."""
+
+    measured: int | None
+    load: int | None
+
+
+def cores() -> Cores:
+    """Return two different cores, or none on a machine with one or without a way to choose."""
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return Cores(allowed[0], allowed[1]) if len(allowed) > 1 else Cores(None, None)
 
 
 def machine() -> dict[str, str | int | float]:

@@ -198,7 +198,7 @@ class Breaker:
             slow_call_rate=counts.slow_calls / calls,
             open_until=self._open_until if is_open else None,
             retry_after_s=self._open_until - now if is_open else None,
-            openings=0 if self._is_settled(now) else self._openings,
+            openings=self._openings,
             share=self._share(now) / WHOLE,
         )
 
@@ -209,6 +209,8 @@ class Breaker:
             self._enter(State.HALF_OPEN, now, "the wait is over")
         elif self._state is State.SLOW_START and now - self._since >= self._policy.slow_start_s:
             self._enter(State.CLOSED, now, "slow start went well", era=self._era)
+        elif self._openings and self._is_settled(now):
+            self._openings = 0
 
     def _permit_of_few(self, now: float) -> Permit | Cause:
         self._catch_up(now)
@@ -257,7 +259,8 @@ class Breaker:
 
     def _open(self, now: float, why: str) -> None:
         policy = self._policy
-        self._openings = 1 if self._is_settled(now) else self._openings + 1
+        self._catch_up(now)
+        self._openings += 1
         doubled = policy.open_s * 2.0 ** min(self._openings - 1, 60)
         # the longest wait leaves room for chance too: at the cap, processes must not fall into step
         base = min(doubled, max(policy.open_s, policy.open_max_s / (1 + JITTER)))
@@ -270,6 +273,7 @@ class Breaker:
         return self._state is State.CLOSED and now - self._since >= max(self._wait, self._policy.window_s)
 
     def _force(self, state: State, now: float) -> None:
+        self._catch_up(now)
         if self._state is not state:
             self._window.clear()
             self._enter(state, now, "forced")

@@ -62,9 +62,7 @@ async def dispatch(
 
 def may_repeat(route: Route, method: str) -> bool:
     """Whether a call may be sent again that may already have had an effect."""
-    if route.shadow is not None or route.fallback.replay is Replay.ALWAYS:
-        return True
-    return route.fallback.replay is Replay.SAFE and method in SAFE_METHODS
+    return route.replay is Replay.ALWAYS or (route.replay is Replay.SAFE and method in SAFE_METHODS)
 
 
 def time_limit_s(backend: Backend, left_s: float, *, is_last: bool) -> float:

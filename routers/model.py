@@ -140,16 +140,17 @@ class Backend(Part):
 
 
 class Fallback(Part):
-    """Which backend answers when the decided one cannot, and whether a call may be sent twice."""
+    """Which backend answers when the decided one cannot, and whether a call may be sent twice.
+
+    Without `replay` the route's profile says it: calls that ask a question (every profile but `raw`) may.
+    """
 
     to: Key = "legacy"
-    replay: Replay = Replay.SAFE
+    replay: Replay | None = None
 
 
 class Shadow(Part):
-    """Declares that calls of this route have no side effects; `sample` is the share asked twice, 0 to 1."""
-
-    sample: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Declares that calls of this route have no side effects."""
 
 
 class Route(Part):
@@ -172,6 +173,13 @@ class Route(Part):
     version: int = 0
     updated_at: datetime | None = None
     updated_by: str | None = None
+
+    @property
+    def replay(self) -> Replay:
+        """When a call that may already have had an effect is sent again."""
+        if self.shadow is not None:
+            return Replay.ALWAYS
+        return self.fallback.replay or (Replay.SAFE if self.profile is Profile.RAW else Replay.ALWAYS)
 
     @model_validator(mode="after")
     def falls_back_in_time(self) -> Self:

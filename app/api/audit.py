@@ -1,5 +1,6 @@
 """The audit: every change and action, by whom and why."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -7,7 +8,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.api.params import Before, Limit, Page, Reader, ServicesOf
-from app.stores.records import Action
+from app.stores.records import Action, Collection, Entry
+from app.wiring import Services
 
 router = APIRouter(tags=["audit"])
 
@@ -31,25 +33,33 @@ async def list_events(
     _: Reader,
     limit: Limit = 50,
     before: Before = None,
-    target: Annotated[str | None, Query(description="Only events of `flag:KEY`, `route:NAME`, `kill:ID`, …")] = None,
+    target: Annotated[str | None, Query(description="Only events of `flag:KEY` or `route:NAME`, kills too.")] = None,
 ) -> Page[Event]:
     """List what was done, newest first."""
-    collection, _colon, key = (target or "").partition(":")
-    entries = await services.store.journal(
-        collection=collection or None, key=key or None, before=before, limit=limit + 1
-    )
+    entries = await _entries(services, target, before, limit + 1)
     shown = entries[:limit]
-    events = [
-        Event(
-            seq=entry.seq,
-            at=entry.at,
-            actor=entry.actor,
-            action=entry.action,
-            target=f"{entry.collection}:{entry.key}",
-            version=entry.version,
-            revision=entry.revision,
-            reason=entry.reason,
-        )
-        for entry in shown
-    ]
-    return Page(items=events, next=shown[-1].seq if len(entries) > limit else None)
+    return Page(items=[_event(entry) for entry in shown], next=shown[-1].seq if len(entries) > limit else None)
+
+
+async def _entries(services: Services, target: str | None, before: int | None, limit: int) -> Sequence[Entry]:
+    """Return the newest entries about a target: its own, and those of kills that have it as their scope."""
+    journal = services.store.journal
+    if target is None:
+        return await journal(before=before, limit=limit)
+    collection, _colon, key = target.partition(":")
+    own = await journal(collection=collection, key=key, before=before, limit=limit)
+    kills = await journal(collection=Collection.KILL, prefix=f"{target}/", before=before, limit=limit)
+    return sorted([*own, *kills], key=lambda entry: -entry.seq)[:limit]
+
+
+def _event(entry: Entry) -> Event:
+    return Event(
+        seq=entry.seq,
+        at=entry.at,
+        actor=entry.actor,
+        action=entry.action,
+        target=f"{entry.collection}:{entry.key}",
+        version=entry.version,
+        revision=entry.revision,
+        reason=entry.reason,
+    )

@@ -14,9 +14,8 @@ from app.errors import Code, ProblemError
 from app.traffic import Choice
 from app.wiring import Services
 from flags.context import TARGETING_KEY, Context
-from routers.attempts import failure_status, retry_after_s
+from routers.attempts import Dispatched, failure_status, retry_after_s
 from routers.call import Answer, Call, Headers, SendError
-from routers.dispatch import Dispatched
 from routers.hops import UnsafeCallError, safe_path
 from routers.model import Auth, Route, Source
 from routers.streams import close
@@ -51,7 +50,10 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
         admitted(scope[PRINCIPAL], Role.EVALUATE)
     call = _call(scope, path, body)
     choice = services.traffic.choose(route, _context(route, scope["headers"], body))
-    carried = await services.traffic.carry(route, choice.plan, call)
+    try:
+        carried = await services.traffic.carry(route, choice.plan, call)
+    except UnsafeCallError as error:
+        raise _unsafe(error) from error
     marks = _marks(choice, carried)
     if carried.answer is None:
         raise _failure(services, route, carried, marks)
@@ -68,7 +70,11 @@ def _call(scope: Scope, path: str, body: bytes) -> Call:
     try:
         return Call(scope["method"], safe_path(target), _forwarded(scope), body)
     except UnsafeCallError as error:
-        raise ProblemError(400, Code.INVALID_REQUEST, str(error)) from error
+        raise _unsafe(error) from error
+
+
+def _unsafe(error: UnsafeCallError) -> ProblemError:
+    return ProblemError(400, Code.INVALID_REQUEST, str(error))
 
 
 def _forwarded(scope: Scope) -> Headers:
@@ -108,7 +114,7 @@ def _value(source: Source, headers: Headers, document: Any) -> Any:
 def _marks(choice: Choice, carried: Dispatched) -> Headers:
     """Say in headers what was decided and what came of it."""
     marks = [
-        (b"x-crossfade-variant", choice.decision.variant.encode()),
+        (b"x-crossfade-variant", choice.plan.decided.encode()),
         (b"x-crossfade-reason", choice.plan.reason.encode()),
         (b"x-crossfade-flag-version", str(choice.decision.version).encode()),
         (b"x-crossfade-decision-id", choice.id.encode()),
@@ -131,7 +137,7 @@ def _failure(services: Services, route: Route, carried: Dispatched, marks: Heade
         {"backend": each.backend, "cause": each.cause, "status": each.status, "ms": round(each.elapsed_ms, 1)}
         for each in carried.attempts
     ]
-    told = "; ".join(f"{each.backend}: {each.detail or each.cause}" for each in carried.attempts)
+    told = "; ".join(f"{each.backend}: {each.cause}" for each in carried.attempts)
     detail = f'no backend of route "{route.name}" answered: {told or "its deadline was over"}'
     return ProblemError(status, _FAILURE[status], detail, headers=headers, attempts=attempts)
 

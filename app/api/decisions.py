@@ -74,7 +74,7 @@ def _decision(services: Services, route: Route, context: dict[str, Any]) -> dict
         "route": route.name,
         "backend": backend,
         "url": route.backends[backend].url,
-        "variant": choice.decision.variant,
+        "variant": choice.plan.decided,
         "reason": choice.plan.reason,
         "flag_version": choice.decision.version,
         "deadline_ms": route.deadline_ms,

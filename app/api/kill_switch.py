@@ -84,7 +84,9 @@ async def release_flag(services: ServicesOf, principal: Killer, key: str, body: 
 
 async def _kill(services: Services, principal: Principal, scope: str, reason: str) -> Kill:
     _known(services.live.state, scope)
-    made = Kill(id=new_secret()[:12], scope=scope, reason=reason, actor=principal.name, at=services.clock.now())
+    made = Kill(
+        id=f"{scope}/{new_secret()[:8]}", scope=scope, reason=reason, actor=principal.name, at=services.clock.now()
+    )
     await services.changes.make([Wanted(Collection.KILL, made.id, made, 0)], by(principal, reason))
     return made
 

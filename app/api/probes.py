@@ -1,11 +1,13 @@
 """Probes and metrics: what a cluster asks without a token."""
 
+from typing import Literal
+
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from app.api.params import ServicesOf
-from app.errors import Code, ProblemError
 from app.stores.records import StoreUnavailableError
+from app.wiring import Services
 
 router = APIRouter(tags=["operation"])
 
@@ -17,9 +19,10 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """The process can answer, from the state at this revision."""
+    """The process answers, from the state at this revision; `store` says whether it can be read at the moment."""
 
     status: str
+    store: Literal["ok", "unavailable"]
     epoch: str
     revision: int
 
@@ -32,13 +35,17 @@ async def healthz() -> Alive:
 
 @router.get("/readyz")
 async def readyz(services: ServicesOf) -> Ready:
-    """Say whether the process has its state and can write it."""
+    """Say that the process has its state; it goes on deciding while the store is away."""
+    ruleset = services.live.state.ruleset
+    return Ready(status="ready", store=await _store(services), epoch=ruleset.epoch, revision=ruleset.revision)
+
+
+async def _store(services: Services) -> Literal["ok", "unavailable"]:
     try:
         await services.store.check()
-    except StoreUnavailableError as error:
-        raise ProblemError(503, Code.STORE_UNAVAILABLE, str(error), headers={"Retry-After": "5"}) from error
-    ruleset = services.live.state.ruleset
-    return Ready(status="ready", epoch=ruleset.epoch, revision=ruleset.revision)
+    except StoreUnavailableError:
+        return "unavailable"
+    return "ok"
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -16,6 +16,8 @@ from app.settings import Settings
 from app.shell import Shell
 from app.stores.records import StoreUnavailableError
 
+BACKLOG = 2048
+
 KEEP_ALIVE_S = 75
 """Longer than load balancers keep idle connections, so that they never send into one that is just being closed."""
 
@@ -48,7 +50,7 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                date_header=False,
+                date_header=True,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=math.ceil(settings.drain_s),
             )
@@ -69,12 +71,13 @@ class _Server(uvicorn.Server):
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """Take the address before anything is opened; connections are accepted when the service is ready."""
+    """Take the address before anything is opened; who connects before the service is ready waits for it."""
     try:
         [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(BACKLOG)
     except OSError as error:
         told = f"Crossfade cannot listen on {host} port {port}: {error.strerror}."
         raise CommandError(Exit.REFUSED, told, "Choose another with --host and --port.") from error

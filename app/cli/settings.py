@@ -31,4 +31,5 @@ def _name(location: tuple[int | str, ...]) -> str:
 
 
 def _message(message: str) -> str:
-    return message.removeprefix("Value error, ").replace("Input should be", "must be").replace("Value should", "must")
+    said = message.removeprefix("Value error, ").replace(" items after validation", " characters")
+    return said.replace("Input should", "must").replace("Value should", "must")

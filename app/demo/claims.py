@@ -42,16 +42,19 @@ def share_follows(shares: Shares) -> Claim:
         f"{step.percentage:g} %": {
             "on_new": len(step.on_new),
             "of_users": step.users,
-            "3_sigma": f"{least} to {most}",
-            "by_question": step.asked,
-            "by_decision": step.users - step.asked,
+            "within_3_sigma": f"{least} to {most}",
+            "by_question": len(step.asked),
+            "by_decision": step.users - len(step.asked),
+            **_fallbacks(step.asked),
         }
         for step, (least, most) in zip(steps, bounds, strict=True)
     }
+    errors = [error for step in steps for error in errors_of(step.asked)]
     moved_by_return = len(same.on_new ^ shares.lowered.on_new)
     return judged(
         "The share served by new follows the percentage, and a raise moves nobody out",
         {
+            "no user sees an error": not errors,
             "each share is within 3 sigma": all(
                 least <= len(step.on_new) <= most for step, (least, most) in zip(steps, bounds, strict=True)
             ),
@@ -62,7 +65,9 @@ def share_follows(shares: Shares) -> Claim:
             **figures,
             "moved_out_by_raises": sum(moved_out),
             f"moved_when_back_at_{shares.lowered.percentage:g}": moved_by_return,
-        },
+            "errors": len(errors),
+        }
+        | _first(errors),
     )
 
 
@@ -201,7 +206,8 @@ def answers_are_relevant(samples: Mapping[str, Sequence[Sample]], chance: float)
                     "hits": hits[side],
                     "questions": asked[side],
                     "probability_by_chance": float(f"{luck[side]:.1e}"),
-                    **_elsewhere(samples[side], side),
+                    "answered_elsewhere": sum(sample.backend != side for sample in samples[side]),
+                    **_fallbacks(samples[side]),
                 }
                 for side in samples
             },
@@ -235,10 +241,10 @@ def _in_order(states: Sequence[str]) -> bool:
     return -1 not in places and all(before < after for before, after in pairwise(places))
 
 
-def _elsewhere(samples: Collection[Sample], side: str) -> dict[str, str]:
-    """Say why questions were answered by another side than the one they were put to, if any were."""
-    causes = Counter(sample.fallback or "not decided so" for sample in samples if sample.backend != side)
-    return {"answered_elsewhere": ", ".join(f"{cause} {count}" for cause, count in causes.items())} if causes else {}
+def _fallbacks(samples: Collection[Sample]) -> dict[str, str]:
+    """Say why questions were answered by another side than the decided one, if any were."""
+    causes = Counter(sample.fallback for sample in samples if sample.fallback is not None)
+    return {"fallbacks": ", ".join(f"{cause} {count}" for cause, count in causes.items())} if causes else {}
 
 
 def _first(errors: Sequence[str]) -> dict[str, str]:

@@ -58,14 +58,6 @@ class Client:
         """Close them."""
         await self._session.close()
 
-    async def is_ready(self) -> bool:
-        """Whether the service answers and has its state."""
-        try:
-            async with self._session.get("/readyz") as response:
-                return response.status == 200
-        except ClientError:
-            return False
-
     async def admit_users(self) -> None:
         """Make the token with which the application carries its users' questions."""
         made = await self.operate("POST", "/tokens", {"id": "shop", "role": "evaluate"})
@@ -110,12 +102,13 @@ class Client:
         """Do something as the administrator and return the answer's JSON. Raises RefusedError."""
         return await self._json(method, path, body, self._admin)
 
-    def totals(self) -> str:
+    def so_far(self) -> str:
         """Say how many real questions were asked so far."""
-        return (
-            f"{self._asked_by.total():,} real questions ({len(self._questions)} different) "
-            f"of {len(self._asked_by):,} users, {self._errors} errors"
-        )
+        return f"{self._asked_by.total():,} questions, {self._errors} errors"
+
+    def totals(self) -> str:
+        """Say it with how many different questions and users there were."""
+        return f"{self.so_far()}; {len(self._questions)} different questions, {len(self._asked_by):,} users"
 
     async def _json(self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
         async with self._session.request(method, path, json=body, headers=headers) as response:

@@ -18,11 +18,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Who was served by new at one percentage, among all `users`; `asked` of them by a real question."""
+    """Who was served by new at one percentage, among all `users`; `asked` is what those saw who asked a question."""
 
     percentage: float
     users: int
-    asked: int
+    asked: Sequence[Sample]
     on_new: frozenset[str]
 
 

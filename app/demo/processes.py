@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
-ANNOUNCED = re.compile(r"^listening on (?P<url>http://\S+)$", re.MULTILINE)
+ANNOUNCED = re.compile(r"\blisten(?:s|ing) on (?P<url>http://\S+)$", re.MULTILINE)
 LOOK_EVERY_S = 0.05
 STOP_WITHIN_S = 3.0
 TAIL_LINES = 15
@@ -104,10 +104,6 @@ class Children:
         child = Child(name, process, path)
         self._children.append(child)
         return child
-
-    def fallen(self) -> list[Child]:
-        """Return the children that ended by themselves, for nobody has killed them."""
-        return [child for child in self._children if child.process.returncode not in {None, -signal.SIGKILL}]
 
     async def _stop(self) -> None:
         for child in self._children:

@@ -16,14 +16,18 @@ from rich.table import Table
 from rich.text import Text
 
 from app.demo.evidence import Claim
+from app.demo.traffic import USERS
 
 STEPS = 8
 """The start, six acts and the end."""
 
-HEADLINE = """\
+PLAIN_WIDTH = 110
+UNITS = ("ms", "s")
+
+HEADLINE = f"""\
 [bold]Crossfade demo[/]: users of a question-answering service move to a new embedding model.
 Two real backends search the Python language reference: legacy (static 256-d vectors) and new (MiniLM, 384-d).
-New is rolled out, killed, hung, brought back and switched off while 2,400 users go on asking real questions.
+New is rolled out, killed, hung, brought back and switched off while {USERS:,} users go on asking real questions.
 Six claims are checked, from the outside over HTTP only. This takes a minute or two and leaves nothing running.
 """
 
@@ -36,13 +40,13 @@ class Report:
         self._console = Console(stderr=True, highlight=False)
         self._started = time.perf_counter()
         self._step = 0
-        self.totals: Callable[[], str] = str
+        self.so_far: Callable[[], str] = str
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
             TimeElapsedColumn(),
             TextColumn("{task.description}"),
-            _Totals(self),
+            _SoFar(self),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
@@ -72,21 +76,22 @@ class Report:
         self._console.print(f"          {_word(claim)}  {escape(claim.claim)}", soft_wrap=True)
 
     def remark(self, text: str) -> None:
-        """Say something that went wrong besides."""
-        self._console.print(escape(text), style="yellow", soft_wrap=True)
+        """Say something besides."""
+        self._console.print(escape(text), soft_wrap=True)
 
-    def result(self, claims: Sequence[Claim]) -> None:
-        """Print the claims with their figures on standard output, and the totals on standard error."""
+    def result(self, claims: Sequence[Claim], totals: str) -> None:
+        """Print the claims with their figures on standard output, and how it went on the whole on standard error."""
         if self._as_json:
             sys.stdout.write(json.dumps({"claims": [asdict(claim) for claim in claims]}, indent=2) + "\n")
         else:
-            Console(highlight=False).print(_table(claims))
+            width = None if sys.stdout.isatty() else PLAIN_WIDTH
+            Console(highlight=False, width=width).print(_table(claims))
         good = sum(claim.ok for claim in claims)
         seconds = time.perf_counter() - self._started
-        self._console.print(f"{good} of {len(claims)} claims hold: {self.totals()}, in {seconds:.0f} s.")
+        self._console.print(f"{good} of {len(claims)} claims hold. {totals}, {seconds:.0f} s.", soft_wrap=True)
 
 
-class _Totals(ProgressColumn):
+class _SoFar(ProgressColumn):
     """The running totals, at every refresh."""
 
     def __init__(self, report: Report) -> None:
@@ -94,7 +99,7 @@ class _Totals(ProgressColumn):
         self._report = report
 
     def render(self, task: Task) -> Text:  # noqa: ARG002 - rich's signature
-        return Text(self._report.totals(), style="dim")
+        return Text(self._report.so_far(), style="dim")
 
 
 def _table(claims: Sequence[Claim]) -> Table:
@@ -114,11 +119,14 @@ def figure_lines(figures: dict[str, Any]) -> list[str]:
 
 
 def _told(values: dict[str, Any]) -> str:
-    return ", ".join(f"{_spoken(name)} {_value(value)}" for name, value in values.items()) or "none"
+    return ", ".join(_figure(name, value) for name, value in values.items()) or "none"
 
 
-def _value(value: Any) -> str:
-    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _figure(name: str, value: Any) -> str:
+    """Move the unit from the end of the name to the end of the value."""
+    words, _, unit = name.rpartition("_")
+    told = "; ".join(map(str, value)) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else value
+    return f"{_spoken(words)} {told} {unit}" if unit in UNITS else f"{_spoken(name)} {told}"
 
 
 def _spoken(name: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -21,7 +21,7 @@ RAISES = (0, 10, 50, 100)
 HALF = 50
 CROWD = 12
 CALM_S = 2.0
-HANG_S = 4.0
+HANG_S = 5.0
 OPENS_WITHIN_S = 20.0
 CLOSES_WITHIN_S = 40.0
 WAIT_LEFT_S = 0.5
@@ -36,14 +36,24 @@ class Play:
     questions: tuple[Question, ...]
     on_new: frozenset[str] = frozenset()
 
+    async def ask(self, pair: tuple[str, Question]) -> Sample:
+        """Let a user ask a question."""
+        return await self.stage.client.ask(*pair)
+
+    async def sides_of(self, users: Sequence[str]) -> dict[str, str]:
+        """Ask the decision endpoint about users, and return the backend of each."""
+        return dict(zip(users, await one_by_each(users, self.stage.client.decided), strict=True))
+
     async def who_is_on_new(self) -> frozenset[str]:
         """Ask the decision endpoint about every user."""
-        sides = await one_by_each(self.users, self.stage.client.decided)
-        return frozenset(user for user, side in zip(self.users, sides, strict=True) if side == "new")
+        return frozenset(user for user, side in (await self.sides_of(self.users)).items() if side == "new")
 
 
 async def tell(stage: Stage) -> list[Claim]:
-    """Play all acts in their order; one that breaks off is a claim that failed."""
+    """Play all acts in their order; one that breaks off is a claim that failed.
+
+    Raises ChildError when a process has died that no act kills.
+    """
     play = Play(stage, user_names(), load_questions())
     told = [await _played(stage, "0, 10, 50 and 100 % of the users on new", roll_out(play))]
     async with Stream(stage.client.ask, asked_in_turn(play.users, play.questions)) as stream:
@@ -62,23 +72,18 @@ async def roll_out(play: Play) -> Claim:
     raises = [await _step(play, number, percentage) for number, percentage in enumerate(RAISES)]
     await play.stage.client.roll_out(HALF)
     play.on_new = await play.who_is_on_new()
-    return claims.share_follows(Shares(raises, Step(HALF, len(play.users), 0, play.on_new)))
+    return claims.share_follows(Shares(raises, Step(HALF, len(play.users), (), play.on_new)))
 
 
 async def _step(play: Play, number: int, percentage: float) -> Step:
     """Set one percentage; one user in four asks a real question, a decision is asked for about the others."""
     await play.stage.client.roll_out(percentage)
-    asking = set(play.users[number :: len(RAISES)])
-    questions = dict(islice(asked_in_turn(play.users, play.questions), len(play.users)))
-
-    async def side_of(user: str) -> str:
-        if user not in asking:
-            return await play.stage.client.decided(user)
-        return (await play.stage.client.ask(user, questions[user])).backend
-
-    sides = await one_by_each(play.users, side_of)
-    on_new = frozenset(user for user, side in zip(play.users, sides, strict=True) if side == "new")
-    return Step(percentage, len(play.users), len(asking), on_new)
+    pairs = list(islice(asked_in_turn(play.users, play.questions), len(play.users)))
+    asking = pairs[number :: len(RAISES)]
+    asked = await one_by_each(asking, play.ask)
+    others = sorted(set(play.users) - {user for user, _ in asking})
+    served = {sample.user: sample.backend for sample in asked} | await play.sides_of(others)
+    return Step(percentage, len(served), asked, frozenset(user for user, side in served.items() if side == "new"))
 
 
 async def kill_new(play: Play, stream: Stream) -> Claim:
@@ -86,7 +91,7 @@ async def kill_new(play: Play, stream: Stream) -> Claim:
     began = time.perf_counter()
     await asyncio.sleep(CALM_S)
     pairs = zip(play.on_new, play.questions, strict=False)
-    crowd = [asyncio.ensure_future(play.stage.client.ask(*pair)) for pair, _ in zip(pairs, range(CROWD), strict=False)]
+    crowd = [asyncio.ensure_future(play.ask(pair)) for pair in islice(pairs, CROWD)]
     await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
     play.stage.new.signal(signal.SIGKILL)
     killed = time.perf_counter()
@@ -152,16 +157,14 @@ async def ask_both_sides(play: Play) -> Claim:
     """Put each held-out question to both sides: to new by a user of new, to legacy by one of the others."""
     held_out = [question for question in play.questions if question.held_out]
     sides = {"legacy": sorted(set(play.users) - play.on_new), "new": sorted(play.on_new)}
-
-    async def put(pair: tuple[str, Question]) -> Sample:
-        return await play.stage.client.ask(*pair)
-
-    samples = {side: await one_by_each(list(zip(cycle(users), held_out)), put) for side, users in sides.items()}
+    samples = {side: await one_by_each(list(zip(cycle(users), held_out)), play.ask) for side, users in sides.items()}
     return claims.answers_are_relevant(samples, chance_level(held_out, chunk(), K))
 
 
 async def _played(stage: Stage, title: str, act: Awaitable[Claim]) -> Claim:
     stage.report.step(title)
+    for child in (stage.legacy, stage.service):
+        child.must_live()
     try:
         claim = await act
     except (RefusedError, ClientError, TimeoutError) as error:

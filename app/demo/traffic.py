@@ -12,9 +12,9 @@ from typing import Self, TypeVar
 from backends.rag.questions import Question
 
 USERS = 2400
-PER_SECOND = 60
+PER_SECOND = 40
 MOST_OPEN = 256
-AT_ONCE = 8
+AT_ONCE = 4
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
@@ -50,7 +50,7 @@ Ask = Callable[[str, Question], Awaitable[Sample]]
 
 def user_names(count: int = USERS) -> tuple[str, ...]:
     """Return the keys of all users; a few write theirs beyond ASCII, as users do."""
-    return tuple(f"{'josé' if number % 50 == 0 else 'user'}-{number:04}" for number in range(1, count + 1))
+    return tuple(f"{'josé' if number % 51 == 0 else 'user'}-{number:04}" for number in range(1, count + 1))
 
 
 def asked_in_turn(users: Sequence[str], questions: Sequence[Question]) -> Iterator[tuple[str, Question]]:
@@ -74,8 +74,16 @@ async def one_by_each(
 class Stream:
     """Asks `PER_SECOND` questions a second while it is entered; a slow answer does not hold the next question up."""
 
-    def __init__(self, ask: Ask, pairs: Iterator[tuple[str, Question]], per_second: float = PER_SECOND) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        pairs: Iterator[tuple[str, Question]],
+        per_second: float = PER_SECOND,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`clock` is that of the samples' moments, at the pace of the event loop's."""
         self._ask = ask
+        self._clock = clock
         self._pairs = pairs
         self._gap = 1 / per_second
         self._open: set[asyncio.Task[None]] = set()
@@ -97,19 +105,19 @@ class Stream:
 
     async def since(self, moment: float) -> list[Sample]:
         """Return every question asked since `moment` and before this call, answered by now or waited for."""
-        until = time.perf_counter()
+        until = self._clock()
         await asyncio.gather(*self._open)
         return [sample for sample in self._samples if moment <= sample.started <= until]
 
     async def _flow(self) -> None:
-        due = time.perf_counter()
+        due = self._clock()
         while True:
-            await asyncio.sleep(due - time.perf_counter())
+            await asyncio.sleep(due - self._clock())
             if len(self._open) < MOST_OPEN:
                 task = asyncio.create_task(self._one(*next(self._pairs)))
                 self._open.add(task)
                 task.add_done_callback(self._open.discard)
-            due = max(due, time.perf_counter()) + self._gap
+            due = max(due, self._clock()) + self._gap
 
     async def _one(self, user: str, question: Question) -> None:
         self._samples.append(await self._ask(user, question))

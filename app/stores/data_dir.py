@@ -44,7 +44,7 @@ def _hold(lock: int, data_dir: Path) -> None:
         holder = os.pread(lock, 20, 0).decode() or "not known yet"
         raise StoreUnavailableError(
             f"the data directory {data_dir} is in use by another process (pid {holder}); "
-            "several processes need Redis: set CROSSFADE_REDIS_URL"
+            "one process holds one directory: give this one another by CROSSFADE_DATA_DIR"
         ) from error
     except OSError as error:
         raise _unusable(data_dir, error) from error

@@ -124,9 +124,15 @@ class Store(Protocol):
         """Put an action that changes no document into the journal."""
 
     async def journal(
-        self, *, collection: str | None = None, key: str | None = None, before: int | None = None, limit: int = 50
+        self,
+        *,
+        collection: str | None = None,
+        key: str | None = None,
+        prefix: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
     ) -> Sequence[Entry]:
-        """Return journal entries, newest first, those with a `seq` below `before` only when it is given."""
+        """Return journal entries, newest first: those of a key, of keys with a prefix, with a `seq` below `before`."""
 
     async def version(self, collection: Collection, key: str, version: int) -> Entry | None:
         """Return the journal entry that wrote this version of a document."""

@@ -84,10 +84,19 @@ class SqlStore:
         await self._write(lambda connection: connection.execute(_NOTE, line))
 
     async def journal(
-        self, *, collection: str | None = None, key: str | None = None, before: int | None = None, limit: int = 50
+        self,
+        *,
+        collection: str | None = None,
+        key: str | None = None,
+        prefix: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
     ) -> Sequence[Entry]:
-        """Return journal entries, newest first, those with a `seq` below `before` only when it is given."""
-        wanted = _matching(collection, key, before).order_by(JOURNAL.c.seq.desc()).limit(max(limit, 0))
+        """Return journal entries, newest first: those of a key, of keys with a prefix, with a `seq` below `before`."""
+        wanted = _matching(collection, key, before)
+        if prefix is not None:
+            wanted = wanted.where(JOURNAL.c.key.startswith(prefix, autoescape=True))
+        wanted = wanted.order_by(JOURNAL.c.seq.desc()).limit(max(limit, 0))
         return [_entry(row) for row in await self._read(lambda connection: connection.execute(wanted))]
 
     async def version(self, collection: Collection, key: str, version: int) -> Entry | None:

@@ -74,8 +74,8 @@ async def test_releasing_what_is_not_killed_is_no_error_but_an_unknown_id_is(ser
     [
         ({"scope": "flag:nope"}, "unknown_flag"),
         ({"scope": "route:nope"}, "unknown_route"),
-        ({"scope": "everything"}, "invalid_document"),
-        ({"scope": "all", "why": "?"}, "invalid_document"),
+        ({"scope": "everything"}, "invalid_request"),
+        ({"scope": "all", "why": "?"}, "invalid_request"),
     ],
 )
 async def test_a_typo_at_night_is_told_and_kills_nothing(service: Service, body: object, code: str) -> None:

@@ -83,6 +83,14 @@ async def test_cookies_of_one_caller_never_reach_another(client: BackendClient) 
         assert "secret" not in backend.heads[1]
 
 
+async def test_large_and_many_headers_pass(client: BackendClient) -> None:
+    lines = [b"x-large: " + b"x" * 60_000, *[b"x-%d: 1" % each for each in range(200)]]
+    async with faulty([whole(b"{}", *lines)]) as backend:
+        answer = await ask(client, backend)
+        assert len(answer.headers) == 203
+        assert len(dict(answer.headers)[b"x-large"]) == 60_000
+
+
 async def test_redirects_are_answers(client: BackendClient) -> None:
     async with faulty(REDIRECTS) as backend:
         answer = await ask(client, backend)

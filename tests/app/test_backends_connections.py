@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,20 @@ async def test_a_stream_read_to_its_end_gives_its_connection_back_and_another_cl
         await close((await ask(client, backend)).rest)
         await ask(client, backend)
         assert backend.connections == 2
+
+
+async def test_a_connection_that_is_reset_after_its_stream_has_ended_troubles_nobody(client: BackendClient) -> None:
+    troubles: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: troubles.append(context))
+    async with faulty([CHUNKED + chunk(b"a"), 0.01, chunk(b"b") + chunk(b""), 0.01, Do.RESET]) as backend:
+        for _ in range(2):
+            answer = await ask(client, backend)
+            assert answer.rest is not None
+            assert [piece async for piece in answer.rest] == [b"b"]
+            await asyncio.sleep(0.05)
+        assert backend.connections == 2
+    gc.collect()
+    assert troubles == []
 
 
 @pytest.mark.parametrize("way", [Do.CLOSE, Do.RESET])

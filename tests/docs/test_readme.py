@@ -41,28 +41,27 @@ def steps() -> list[Step]:
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[int]:
-    """Run the service on a port that listens already, so that nobody has to wait for it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--no-access-log"]
-        environment = {"CROSSFADE_DATA_DIR": str(folder / "state"), "CROSSFADE_ADMIN_TOKEN": TOKEN}
-        process = subprocess.Popen(
-            [*command, "--fd", str(listener.fileno())],
-            env={**os.environ, **environment},
-            cwd=README.parent,
-            pass_fds=[listener.fileno()],
-            stderr=subprocess.DEVNULL,
-        )
+def service(folder: Path) -> Iterator[str]:
+    """Run the service and give its port, which it says as soon as it answers there."""
+    environment = {"CROSSFADE_DATA_DIR": str(folder / "state"), "CROSSFADE_ADMIN_TOKEN": TOKEN}
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve", "--port", "0"],
+        env={**os.environ, **environment},
+        cwd=README.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
         try:
-            yield listener.getsockname()[1]
+            assert process.stdout is not None
+            yield process.stdout.readline().strip().rpartition(":")[2]
         finally:
             process.terminate()
-            process.wait(30)
 
 
-def free_port() -> int:
+def free_port() -> str:
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+        return str(probe.getsockname()[1])
 
 
 def printed(script: str, folder: Path) -> list[str]:
@@ -117,7 +116,7 @@ def test_the_tour_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
     told = steps()
     script = f"echo '{END}'\n".join(step.script for step in told)
     with service(tmp_path) as port:
-        ports = {"8000": str(port), "9001": str(free_port()), "9002": str(free_port())}
+        ports = {"8000": port, "9001": free_port(), "9002": free_port()}
         outputs = printed(renamed(script, ports), tmp_path)
     assert len(outputs) == len(told)
     written = {real: name for name, real in ports.items()}

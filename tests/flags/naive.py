@@ -37,7 +37,7 @@ def holds(when: Document, context: Document) -> bool:
         return not holds(when["not"], context)
     given = context.get(when["attribute"])
     if when["op"] == "exists":
-        return when["value"] == (given is not None)
+        return bool(when["value"]) is (given is not None)
     return given is not None and _compares(when["op"], given, when["value"])
 
 
@@ -135,5 +135,5 @@ def _chosen(split: list[Document], salt: str, key: str) -> str:
     first, *rest = split
     if bucket(salt, key) < first["weight"]:
         return str(first["variant"])
-    weights = [share.get("rest_weight", share["weight"]) for share in rest]
+    weights: list[Any] = [share.get("rest_weight", share["weight"]) for share in rest]
     return str(rest[rest_index(salt, key, weights)]["variant"])

@@ -24,7 +24,9 @@ NUMBERS = (0, 1, 1.0, -1, 1.5, 2**53, 1e300)
 TEXTS = ("", "1", "pro", "professional", "PRO", "é", "e\u0301", "user-1", "\N{ROCKET}")
 
 scalars = st.sampled_from((*NUMBERS, *TEXTS, True, False))
-strange = st.sampled_from((float("nan"), float("inf"), 10**400, -(10**40), "\ud800", "x" * 1025, [], {}, None))
+strange: st.SearchStrategy[Any] = st.sampled_from(
+    (float("nan"), float("inf"), 10**400, -(10**40), "\ud800", "x" * 1025, [], {}, None)
+)
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), strange),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),

@@ -204,6 +204,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("lone surrogate compared", compared("eq", "\ud800"), "rules.0.when.?compare.value", "lone surrogates"),
     ("huge integer compared", compared("in", [2**64]), "rules.0.when.?compare.value", "must fit 64 bits"),
     ("too deep", rule(when=nested(MAX_DEPTH + 1)), "rules.0", 'rule "r": conditions may be nested 8 deep at most'),
+    ("too deep in all", rule(when={"all": [EXISTS, nested(MAX_DEPTH)]}), "rules.0", "nested 8 deep at most"),
+    ("too deep in any", rule(when={"any": [nested(MAX_DEPTH), EXISTS]}), "rules.0", "nested 8 deep at most"),
     ("far too deep", rule(when=nested(500)), "rules.0.when", ""),
 ]
 
@@ -224,7 +226,7 @@ VALUES: dict[str, list[Any]] = {
     "a string": ["", "a"],
     "a list of those": [[1], ["a", 1, True]],
     "an empty list": [[]],
-    "a list of others": [[None], [[1]], [{}]],
+    "a list of others": [[None], [[1]], [{}], [1, None]],
     "an object": [{}],
 }
 SCALARS = ("a boolean", "a number", "a string")
@@ -271,7 +273,7 @@ def test_what_json_calls_a_number_but_is_none_is_refused_when_read_as_text() -> 
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    fields = rule(when=nested(MAX_DEPTH)) | {
+    fields = rule(when={"all": [EXISTS, {"any": [nested(MAX_DEPTH - 2)]}]}) | {
         "key": "a" * 128,
         "variants": {"on": value_nested(32), "off": {"least": -(2**63), "most": 2**63 - 1}},
     }

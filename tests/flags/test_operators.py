@@ -134,12 +134,16 @@ ROWS: list[tuple[Any, str, Any, bool]] = [
 ]
 
 
+def _named(value: Any) -> str:
+    return "missing" if value is MISSING else repr(value)
+
+
 def compiled(when: dict[str, Any]) -> Condition:
     """Read a condition the way a flag document has it."""
     return Rule.model_validate({"name": "r", "when": when, "serve": {"variant": "on"}}).when
 
 
-@pytest.mark.parametrize(("attribute", "op", "value", "expected"), ROWS, ids=repr)
+@pytest.mark.parametrize(("attribute", "op", "value", "expected"), ROWS, ids=_named)
 def test_an_operator_compares_by_type_and_value(attribute: Any, op: str, value: Any, expected: bool) -> None:
     context = {} if attribute is MISSING else {"a": attribute}
     assert predicate(compiled({"attribute": "a", "op": op, "value": value}))(context) is expected

@@ -5,14 +5,19 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import typer
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
+from app import cli
 from app.api.hot import ANY_METHOD, TABLE
 from app.auth import Role
+from app.cli.command import SHARED
 from app.errors import Code
 from app.main import ROUTERS, create_app
 from app.metrics import Metrics
@@ -35,7 +40,7 @@ def roles_needed() -> dict[str, str]:
     """Return the role that each endpoint asks for, `none` for those that ask for none."""
     hot = {f"{'ANY' if each.methods == ANY_METHOD else 'POST'} {each.template}": Role.EVALUATE for each in TABLE}
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    cold = {f"{method} {route.path}": _role(route.dependant) for route in routes for method in route.methods}
+    cold = {f"{method} {route.path}": _role(route.dependant) for route in routes for method in route.methods or ()}
     return {**hot, **cold}
 
 
@@ -44,9 +49,25 @@ def _role(dependant: Dependant) -> str:
     return next((role for role in roles if role is not None), "none")
 
 
-def settings() -> dict[str, str]:
+def commands() -> dict[str, set[str]]:
+    """Return every command with the arguments and options of its own."""
+    return dict(_commands_of(typer.main.get_command(cli.app), "crossfade"))
+
+
+def _commands_of(command: Any, name: str) -> Iterator[tuple[str, set[str]]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        shared = {each.name for each in SHARED} if any("--token" in each.opts for each in command.params) else set()
+        own = [each for each in command.params if each.name not in shared]
+        yield name, {each.metavar if each.param_type_name == "argument" else each.opts[0] for each in own}
+        return
+    for word, each in below.items():
+        yield from _commands_of(each, f"{name} {word}")
+
+
+def settings(model: type[BaseSettings]) -> dict[str, str]:
     """Return every setting's environment variable with its default."""
-    fields = Settings.model_fields
+    fields = model.model_fields
     return {f"CROSSFADE_{name.upper()}": "unset" if f.default is None else str(f.default) for name, f in fields.items()}
 
 

@@ -40,6 +40,13 @@ def column(page: Path, heading: str, number: int = 0) -> list[str]:
     return [code(row[number]) for row in table(page, heading)]
 
 
+def told(page: Path, heading: str, number: int = 1) -> dict[str, str]:
+    """Return what a table says in one column about each name in its first; a name may stand there once."""
+    names = column(page, heading)
+    assert len(names) == len({*names}), f"{page.name}, {heading}: something stands there twice"
+    return dict(zip(names, column(page, heading, number), strict=True))
+
+
 def anchors(page: Path) -> set[str]:
     """Return what a link into the page may name."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)

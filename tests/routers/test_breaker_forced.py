@@ -42,6 +42,23 @@ def test_reset_forgets_the_openings_in_a_row() -> None:
     assert it.breaker.status(it.now).retry_after_s == 5
 
 
+def test_forcing_a_breaker_that_is_long_closed_finds_no_openings_to_remember() -> None:
+    it = Driven(window_s=30)
+    it.close_again()
+    it.wait(30)
+    it.breaker.force_open(it.now)
+    assert it.breaker.status(it.now).openings == 0
+
+
+def test_a_failure_long_after_slow_start_opens_a_closed_breaker() -> None:
+    it = Driven(minimum_calls=1)
+    it.slow_start()
+    late = it.take()
+    it.wait(1000)
+    it.end(late, ok=False)
+    assert it.states[-3:] == [State.SLOW_START, State.CLOSED, State.OPEN]
+
+
 @pytest.mark.parametrize("prepare", ["open", "half_open", "slow_start", "close_again"])
 @pytest.mark.parametrize("force", ["force_open", "force_closed", "reset"])
 def test_every_state_can_be_forced_and_permits_from_before_are_void(prepare: str, force: str) -> None:

@@ -87,7 +87,7 @@ def test_a_hang_that_may_not_be_repeated_gets_all_the_time_there_is() -> None:
         ("PUT", {"fallback": {"replay": "safe"}}, False),
         ("POST", {"fallback": {"replay": "always"}}, True),
         ("GET", {"fallback": {"replay": "never"}}, False),
-        ("POST", {"fallback": {"replay": "never"}, "shadow": {"sample": 0.0}}, True),
+        ("POST", {"fallback": {"replay": "never"}, "shadow": {}}, True),
     ],
 )
 def test_a_call_that_may_have_been_seen_is_repeated_only_as_the_route_allows(

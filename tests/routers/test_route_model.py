@@ -41,7 +41,7 @@ FULL = {
         },
     },
     "fallback": {"to": "legacy", "replay": "never"},
-    "shadow": {"sample": 0.1},
+    "shadow": {},
     "version": 3,
     "updated_at": "2026-01-01T00:00:00Z",
     "updated_by": "ops",
@@ -131,8 +131,6 @@ def test_four_fields_make_a_route() -> None:
         ("backends/new/max_concurrency", 0, "max_concurrency"),
         ("backends/new/health", "health", "backends.new.health"),
         ("backends/new/health", "/health?x", "backends.new.health"),
-        ("shadow/sample", 1.1, "shadow.sample"),
-        ("shadow/sample", -0.1, "shadow.sample"),
     ],
 )
 def test_a_wrong_route_is_refused_with_the_name_of_what_is_wrong(path: str, value: Any, says: str) -> None:

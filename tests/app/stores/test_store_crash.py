@@ -119,7 +119,7 @@ def cut_off(folder: Path, copy: Path, length: int) -> Path:
 async def test_a_second_process_is_told_who_holds_the_directory(writers: Writers, tmp_path: Path) -> None:
     pid = writers.start(tmp_path)
     writers.follow(1)
-    with pytest.raises(StoreUnavailableError, match=rf"{tmp_path} .*pid {pid}.* CROSSFADE_REDIS_URL"):
+    with pytest.raises(StoreUnavailableError, match=rf"{tmp_path} .*pid {pid}.* CROSSFADE_DATA_DIR"):
         await SqlStore(sqlite_engine(tmp_path)).__aenter__()
     writers.kill(pid, moment=0)
     assert await writes_found(tmp_path) >= 1
