@@ -44,10 +44,10 @@ class ClientSettings(BaseSettings):
     @classmethod
     def is_a_base(cls, url: str) -> str:
         """Refuse what no path can be added to."""
-        parts = urlsplit(url.strip())
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        base = url.strip().rstrip("/")
+        if not _names_a_place(base):
             raise ValueError("must be like http://host:8000 or https://host/prefix")
-        return url.strip().rstrip("/")
+        return base
 
     @field_validator("token")
     @classmethod
@@ -57,3 +57,12 @@ class ClientSettings(BaseSettings):
         if not (text.isascii() and all(each.isprintable() for each in text)):
             raise ValueError("holds characters that no token has")
         return SecretStr(text) if text else None
+
+
+def _names_a_place(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        complete = parts.scheme in {"http", "https"} and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return False
+    return complete and set(url).isdisjoint("?#@ ")

@@ -167,6 +167,11 @@ class Breaker:
             return None if self._credit + self._share(now) >= WHOLE else Cause.SLOW_START
         return None if self._unlimited else Cause.BREAKER_OPEN
 
+    @property
+    def is_held_open(self) -> bool:
+        """Whether a person holds it open."""
+        return self._state is State.FORCED_OPEN
+
     def force_open(self, now: float) -> None:
         """Refuse every call until told otherwise."""
         self._force(State.FORCED_OPEN, now)

@@ -43,7 +43,7 @@ async def dispatch(
         if now >= deadline:
             break
         lane = lanes[name]
-        permit = lane.enter(now)
+        permit = lane.enter(now, last_resort=position == len(plan.order))
         if isinstance(permit, Cause):
             attempts.append(Attempt(name, permit, None, 0.0, _REFUSED[permit]))
             continue

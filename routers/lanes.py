@@ -14,6 +14,10 @@ class Ending(StrEnum):
     NEUTRAL = "neutral"
 
 
+UNCOUNTED = Permit(era=0)
+"""A permit of no era, so that its result changes nothing."""
+
+
 class Lane:
     """One backend's breaker and bulkhead: every permit that `enter` gives must come back by `leave`, once."""
 
@@ -25,11 +29,17 @@ class Lane:
         self.max_concurrency = max_concurrency
         self.in_flight = 0
 
-    def enter(self, now: float) -> Permit | Cause:
-        """A permit to call the backend, or why not; whoever is refused holds nothing."""
+    def enter(self, now: float, *, last_resort: bool = False) -> Permit | Cause:
+        """A permit to call the backend, or why not; whoever is refused holds nothing.
+
+        A last resort is refused for its number of calls only, or by a breaker that a person holds open: beyond what
+        the breaker permits it goes uncounted, since an answer that may fail is better than none.
+        """
         if self.in_flight >= self.max_concurrency:
             return self.breaker.refusal(now) or Cause.CONCURRENCY
         permit = self.breaker.permit(now)
+        if not isinstance(permit, Permit) and last_resort and not self.breaker.is_held_open:
+            permit = UNCOUNTED
         if isinstance(permit, Permit):
             self.in_flight += 1
         return permit

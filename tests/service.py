@@ -26,10 +26,10 @@ class RunningService:
     announcement: str
     process: subprocess.Popen[str]
 
-    def ok(self, method: str, path: str, body: Any = None, token: str = ADMIN) -> Any:
-        """Send a request that must succeed, and return its JSON."""
-        headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.request(method, self.url + path, json=body, headers=headers)
+    def ok(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send a request that must succeed, and return its JSON; header names are given with underscores."""
+        named = {"Authorization": f"Bearer {ADMIN}"} | {name.replace("_", "-"): each for name, each in headers.items()}
+        answer = httpx.request(method, self.url + path, json=body, headers=named, trust_env=False)
         assert answer.is_success, (answer.status_code, answer.text)
         return answer.json() if answer.content else None
 
@@ -81,7 +81,7 @@ def _ready(process: subprocess.Popen[str], folder: Path) -> RunningService:
     lines = [process.stdout.readline() for _ in range(3)]
     assert lines[0], f"the service did not start:\n{log_in(folder).read_text()}"
     url = lines[0].split()[-1]
-    assert httpx.get(f"{url}/readyz", timeout=PATIENCE_S).status_code == 200
+    assert httpx.get(f"{url}/readyz", timeout=PATIENCE_S, trust_env=False).status_code == 200
     return RunningService(url, folder, "".join(lines), process)
 
 

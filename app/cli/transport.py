@@ -1,5 +1,6 @@
 """The door to the service: one HTTP client, whose failures are told as a person needs them."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,9 +17,12 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 def connected(settings: ClientSettings) -> Iterator[Send]:
     """Open a client for one command; redirects are not followed, so the token stays with the service it is for."""
     headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
-    # a proxy of the environment never leads to this machine
-    by_proxy = httpx.URL(settings.url).host not in LOOPBACK
-    with httpx.Client(base_url=settings.url, headers=headers, timeout=settings.timeout_s, trust_env=by_proxy) as client:
+    url = _base(settings)
+    here = url.host in LOOPBACK
+    # on this machine no proxy of the environment is meant, and without TLS nobody has to be trusted
+    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if here and url.scheme == "http" else True
+    timeout = settings.timeout_s
+    with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=not here, verify=trusted) as client:
 
         def send(request: Request) -> Answer:
             condition = {} if request.if_version is None else {"If-Match": str(request.if_version)}
@@ -31,6 +35,13 @@ def connected(settings: ClientSettings) -> Iterator[Send]:
             return Answer(answer.status_code, answer.content)
 
         yield send
+
+
+def _base(settings: ClientSettings) -> httpx.URL:
+    try:
+        return httpx.URL(settings.url)
+    except httpx.InvalidURL as error:
+        raise CommandError(Exit.USAGE, f"CROSSFADE_URL {settings.url} cannot be read: {error}") from error
 
 
 def _unreachable(settings: ClientSettings, method: str, error: httpx.HTTPError) -> CommandError:

@@ -71,9 +71,11 @@ class Children:
         self._children: list[Child] = []
 
     async def __aenter__(self) -> Self:
-        """Start the guardian, the leader of the group."""
+        """Start the guardian, the leader of the group, and wait until it is on guard."""
         command = (sys.executable, "-S", str(GUARDIAN), str(self._folder))
-        self._guardian = await asyncio.create_subprocess_exec(*command, stdin=PIPE, process_group=0)
+        self._guardian = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, process_group=0)
+        if self._guardian.stdout is not None:
+            await self._guardian.stdout.readline()
         return self
 
     async def __aexit__(

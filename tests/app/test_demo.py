@@ -277,10 +277,11 @@ def test_a_demo_that_is_ended_in_any_way_leaves_no_child_not_even_a_stopped_one(
     folder.mkdir()
     command = [sys.executable, "-c", ORPHANS, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as demo:
-        children = [os.pidfd_open(int(pid)) for pid in demo.stdout.readline().split()]
+        children = [int(pid) for pid in demo.stdout.readline().split()]
+        processes = [os.pidfd_open(pid) for pid in (*children, os.getpgid(children[0]))]
         demo.send_signal(number)
-        assert [ends_soon(child) for child in children] == [True, True]
+        assert all(map(ends_soon, processes))
         demo.wait()
     assert not folder.exists()
-    for child in children:
-        os.close(child)
+    for process in processes:
+        os.close(process)

@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 
 from routers.attempts import Attempt, failure_status, retry_after_s
-from routers.breaker import State
+from routers.breaker import Permit, State
 from routers.call import Answer, Call, SendError
 from routers.causes import Cause
 from routers.dispatch import dispatch
+from routers.lanes import Ending, Lane
 from routers.model import Backend
 from tests.routers.played import Played
 from tests.routers.scripted import JSON, Script, Stage, a_call, a_route, both, lanes_of, only
@@ -268,3 +269,30 @@ def test_retry_after_is_when_the_first_breaker_may_let_calls_through() -> None:
     assert retry_after_s([refused], lanes, 7.4) == 1
     assert retry_after_s([refused, Attempt("legacy", Cause.CONNECT, None, 0.0, "")], lanes, 0.0) == 1
     assert retry_after_s([], lanes, 0.0) == 1
+
+
+def trip(lane: Lane) -> None:
+    """Fail until the lane's breaker is open."""
+    while isinstance(permit := lane.enter(0.0), Permit):
+        lane.leave(permit, Ending.FAILED, seconds=0.0, now=0.0)
+
+
+async def test_the_last_backend_is_asked_even_when_its_breaker_is_open() -> None:
+    route, stage = a_route(), Stage({"new": ANSWERS, "legacy": Script(body=b"still here")})
+    lanes = lanes_of(route)
+    for lane in lanes.values():
+        trip(lane)
+    found = await dispatch(route, both(), a_call(), lanes, stage.send, lambda: 0.0)
+    assert found.answer is not None
+    assert found.answer.body == b"still here"
+    assert [attempt.cause for attempt in found.attempts] == [Cause.BREAKER_OPEN, None]
+    assert (lanes["legacy"].in_flight, lanes["legacy"].breaker.status(0.0).state) == (0, State.OPEN)
+
+
+async def test_the_last_backend_is_not_asked_when_a_person_holds_its_breaker_open() -> None:
+    route, stage = a_route(), Stage({"new": ANSWERS, "legacy": ANSWERS})
+    lanes = lanes_of(route)
+    for lane in lanes.values():
+        lane.breaker.force_open(0.0)
+    found = await dispatch(route, both(), a_call(), lanes, stage.send, lambda: 0.0)
+    assert (found.answer, stage.sent) == (None, [])

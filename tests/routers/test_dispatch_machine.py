@@ -57,6 +57,10 @@ class ManyCalls(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         """Whatever is due happens."""
         self.loop.run_until_complete(asyncio.sleep(seconds))
+        self.take_stock()
+
+    def take_stock(self) -> None:
+        """Tell calls that are on the way from those that have ended, and keep the streams of these."""
         ended = [call for call in self.calls if call.done() and not call.cancelled()]
         self.calls = [call for call in self.calls if not call.done()]
         answers = [call.result().answer for call in ended]
@@ -95,6 +99,7 @@ class ManyCalls(RuleBasedStateMachine):
     @invariant()
     def no_lane_holds_more_than_is_on_the_way(self) -> None:
         """Permits held are calls and streams on the way, within the lanes' limits."""
+        self.take_stock()
         in_flight = [lane.in_flight for lane in self.lanes.values()]
         assert sum(in_flight) == len(self.calls) + len(self.streams)
         assert in_flight[0] <= 3
