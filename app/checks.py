@@ -16,9 +16,6 @@ def check_flag(state: State, flag: Flag) -> None:
     if before is not None and state.ruleset.is_killed(flag.key) and raises(before, flag):
         raise killed_problem(flag.key)
     _refuse(problem_with(flag, state.flags))
-    flags = {**state.flags, flag.key: flag}
-    for key in dependants(flag.key, flags):
-        _refuse(problem_with(flags[key], flags), f'flag "{key}": ')
     for route in _routes_of(state, flag.key):
         _refuse(_missing_backend(flag, route), f'route "{route.name}" uses this flag: ')
 

@@ -10,6 +10,10 @@ import orjson
 PROBLEM_TYPE = "application/problem+json"
 
 
+LONGEST_PLACE = 12
+"""How many steps into a document a problem names."""
+
+
 class Code(StrEnum):
     """The stable codes of problem documents."""
 
@@ -83,7 +87,8 @@ def invalid(code: Code, errors: Iterable[Mapping[str, Any]]) -> ProblemError:
 
 def _field(location: Iterable[str | int]) -> str:
     """Name a place in a document as a person would; steps led by `?` are choices of the model, not places."""
-    return ".".join(str(step) for step in location if not (isinstance(step, str) and step.startswith("?")))
+    steps = [str(step) for step in location if not (isinstance(step, str) and step.startswith("?"))]
+    return ".".join(steps if len(steps) <= LONGEST_PLACE else [*steps[:LONGEST_PLACE], "…"])
 
 
 def _message(error: Mapping[str, Any]) -> str:

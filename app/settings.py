@@ -62,7 +62,8 @@ class ClientSettings(BaseSettings):
 def _names_a_place(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        complete = parts.scheme in {"http", "https"} and parts.hostname is not None and parts.port != 0
+        host = (parts.hostname or "").encode("idna")
+        complete = parts.scheme in {"http", "https"} and host != b"" and parts.port != 0
     except ValueError:
         return False
     return complete and set(url).isdisjoint("?#@ ")

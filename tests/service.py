@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ ROOT = Path(__file__).parents[1]
 ADMIN = "admin-token-of-the-tests"
 PATIENCE_S = 20
 
+WITHOUT_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts nobody, and so is ready at once; reading who is to be trusted takes longer than most requests."""
+
 
 @dataclass(frozen=True)
 class RunningService:
@@ -25,11 +29,12 @@ class RunningService:
     folder: Path
     announcement: str
     process: subprocess.Popen[str]
+    client: httpx.Client
 
     def ok(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request that must succeed, and return its JSON; header names are given with underscores."""
         named = {"Authorization": f"Bearer {ADMIN}"} | {name.replace("_", "-"): each for name, each in headers.items()}
-        answer = httpx.request(method, self.url + path, json=body, headers=named, trust_env=False)
+        answer = self.client.request(method, path, json=body, headers=named)
         assert answer.is_success, (answer.status_code, answer.text)
         return answer.json() if answer.content else None
 
@@ -70,19 +75,21 @@ def started(folder: Path, **settings: Any) -> Iterator[RunningService]:
         ) as process,
     ):
         try:
-            yield _ready(process, folder)
+            announcement = _announcement(process, folder)
+            url = announcement.split()[4]
+            with httpx.Client(base_url=url, timeout=PATIENCE_S, trust_env=False, verify=WITHOUT_TLS) as client:
+                assert client.get("/readyz").status_code == 200
+                yield RunningService(url, folder, announcement, process, client)
         finally:
             process.terminate()
             _wait_or_kill(process)
 
 
-def _ready(process: subprocess.Popen[str], folder: Path) -> RunningService:
+def _announcement(process: subprocess.Popen[str], folder: Path) -> str:
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(3)]
     assert lines[0], f"the service did not start:\n{log_in(folder).read_text()}"
-    url = lines[0].split()[-1]
-    assert httpx.get(f"{url}/readyz", timeout=PATIENCE_S, trust_env=False).status_code == 200
-    return RunningService(url, folder, "".join(lines), process)
+    return "".join(lines)
 
 
 def _wait_or_kill(process: subprocess.Popen[str]) -> None:

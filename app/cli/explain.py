@@ -127,12 +127,12 @@ def _destination(found: dict[str, Any]) -> list[tuple[str, Cell]]:
     decision, route = found["decision"], found["route"]
     if decision is None:
         return [("goes to", Toned("not shown: this token may read, but not ask for decisions", Tone.WARN))]
-    decided, fallback = decision["variant"], route["fallback"]["to"]
-    tone = Tone.STRONG if decision["backend"] == decided else Tone.WARN
+    wanted, fallback = found["evaluation"]["variant"], route["fallback"]["to"]
+    tone = Tone.STRONG if decision["backend"] == wanted else Tone.WARN
     then = f"{fallback} answers" if decision["backend"] != fallback else "the caller gets the error"
     return [
         ("goes to", Toned(f"{decision['backend']} ({decision['url']})", tone)),
-        *([("not to", f"{decided}: {_why_not(decision)}")] if decision["backend"] != decided else []),
+        *([("not to", f"{wanted}: {_why_not(decision)}")] if decision["backend"] != wanted else []),
         ("if it fails", f"{then}, within {route['deadline_ms']} ms of the call"),
     ]
 

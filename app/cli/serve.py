@@ -22,6 +22,17 @@ def serve(
                 f"--workers {workers} needs a store that processes share; the embedded SQLite is for one process.\n"
                 "That store is Redis, by CROSSFADE_REDIS_URL, which a later release reads; until then run one worker."
             )
-        from app.cli.server import run  # noqa: PLC0415 - the whole service, which no other command needs
+        _serve(host, port)
 
-        run(host, port)
+
+def _serve(host: str, port: int) -> None:
+    """Find out what can go wrong at once before the service itself is imported, which takes a second."""
+    from app.cli.listener import listening  # noqa: PLC0415
+    from app.cli.settings import read  # noqa: PLC0415
+    from app.settings import Settings  # noqa: PLC0415
+
+    settings = read(Settings)
+    with listening(host, port) as listener:
+        from app.cli.server import run  # noqa: PLC0415
+
+        run(settings, listener)

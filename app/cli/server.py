@@ -10,30 +10,24 @@ import uvicorn
 
 from app.bootstrap import SeedError
 from app.cli.exits import CommandError, Exit
-from app.cli.settings import read
+from app.cli.listener import url_of
 from app.main import VERSION, create_app
 from app.settings import Settings
 from app.shell import Shell
 from app.stores.records import StoreUnavailableError
 
-BACKLOG = 2048
-
 KEEP_ALIVE_S = 75
 """Longer than load balancers keep idle connections, so that they never send into one that is just being closed."""
 
 
-def run(host: str, port: int) -> None:
+def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until a signal comes. Raises CommandError when the service cannot start."""
-    settings = read(Settings)
-    listener = _bound(host, port)
     # a stop that was asked for is no failure, and what is open has ended by then
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
     try:
         _Server(create_app(settings), settings, listener).run([listener])
     except (StoreUnavailableError, SeedError) as error:
         raise CommandError(Exit.REFUSED, f"Crossfade cannot start: {' '.join(str(error).split())}") from error
-    finally:
-        listener.close()
 
 
 class _Server(uvicorn.Server):
@@ -70,21 +64,6 @@ class _Server(uvicorn.Server):
         typer.echo(self._announcement)
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Take the address before anything is opened; who connects before the service is ready waits for it."""
-    try:
-        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        told = f"Crossfade cannot listen on {host} port {port}: {error.strerror}."
-        raise CommandError(Exit.REFUSED, told, "Choose another with --host and --port.") from error
-    return listener
-
-
 def _announcement(listener: socket.socket, settings: Settings) -> str:
-    host, port, *_ = listener.getsockname()
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    url = url_of(listener)
     return f"Crossfade {VERSION} listens on {url}\n  docs   {url}/docs\n  state  {settings.data_dir.resolve()}"

@@ -1,5 +1,6 @@
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 
@@ -122,14 +123,15 @@ async def test_a_setting_that_is_wrong_ends_with_2_and_is_named_without_its_valu
     assert "naïve" not in result.stderr
 
 
-async def test_ctrl_c_ends_with_130_and_without_a_traceback() -> None:
-    async with faulty(HANGS) as server:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.cli", "kills",
-            cwd=ROOT, env=environment(url=server.url), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        while not server.requests:
-            await asyncio.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        output, errors = await process.communicate()
+def test_ctrl_c_ends_with_130_and_without_a_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        env = environment(url=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        command = [sys.executable, "-m", "app.cli", "kills"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=ROOT, env=env, stdout=pipe, stderr=pipe) as process:
+            connection, _ = silent.accept()
+            with connection:
+                connection.recv(10_000)
+                process.send_signal(signal.SIGINT)
+                output, errors = process.communicate()
     assert (process.returncode, output, errors) == (130, b"", b"")

@@ -78,7 +78,7 @@ def test_a_pipe_that_is_closed_early_is_no_traceback(running: RunningService, fl
     del flag
     env = environment(url=running.url, token=ADMIN)
     script = f"{sys.executable} -m app.cli flags list | head -c 1"
-    shown = subprocess.run(["bash", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    shown = subprocess.run(["/bin/sh", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert (shown.stdout, shown.stderr) == ("F", "")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.cli.conftest import Program
-from tests.service import RunningService, started
+from tests.service import PATIENCE_S, RunningService, started
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -19,33 +19,33 @@ def test_it_says_where_it_listens_and_where_its_docs_and_its_state_are(running: 
     assert "Traceback" not in running.log
 
 
-def test_sigterm_is_a_clean_end_that_releases_the_state(tmp_path: Path) -> None:
-    with started(tmp_path) as service:
-        service.ok("POST", "/flags", {"key": "kept"})
-        assert service.stop() == 0
-    with started(tmp_path) as service:
-        assert service.ok("GET", "/flags/kept")["version"] == 1
-        assert service.stop(signal.SIGINT) == 130
-        assert "Traceback" not in service.log
-
-
-def test_open_requests_end_before_the_service_does(tmp_path: Path) -> None:
+def test_sigterm_lets_open_requests_end_and_then_ends_with_0(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as backend, started(tmp_path, drain_s=10) as service:
-        service.ok("POST", "/flags", {"key": "f", "variants": {"new": True, "legacy": False}})
-        url = f"http://127.0.0.1:{backend.getsockname()[1]}"
-        sides = {"legacy": {"url": url}, "new": {"url": url}}
-        service.ok("POST", "/routes", {"name": "slow", "flag": "f", "auth": "none", "backends": sides})
+        make_open_route(service, f"http://127.0.0.1:{backend.getsockname()[1]}")
         host, _, port = service.url.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port))) as caller:
             caller.sendall(b"GET /route/slow HTTP/1.1\r\nhost: x\r\n\r\n")
             connection, _ = backend.accept()
             service.process.send_signal(signal.SIGTERM)
             _until_refused(host, int(port))
-            connection.recv(10_000)
-            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate")
-            assert caller.recv(10_000).endswith(b"late")
-            connection.close()
-        assert service.process.wait(10) == 0
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate")
+            assert b"".join(iter(lambda: caller.recv(10_000), b"")).endswith(b"late")
+        assert service.process.wait(PATIENCE_S) == 0
+        assert "Traceback" not in service.log
+
+
+def test_ctrl_c_is_a_clean_end_with_130(tmp_path: Path) -> None:
+    with started(tmp_path) as service:
+        assert service.stop(signal.SIGINT) == 130
+        assert "Traceback" not in service.log
+
+
+def make_open_route(service: RunningService, url: str) -> None:
+    service.ok("POST", "/flags", {"key": "f", "variants": {"new": True, "legacy": False}})
+    sides = {"legacy": {"url": url}, "new": {"url": url}}
+    service.ok("POST", "/routes", {"name": "slow", "flag": "f", "auth": "none", "backends": sides})
 
 
 def _until_refused(host: str, port: int) -> None:
