@@ -11,7 +11,7 @@ from app.cli.breakers import breakers_table
 from app.cli.client import Service, part
 from app.cli.command import command, group, usage
 from app.cli.exits import CommandError
-from app.cli.kills import kills_block
+from app.cli.kills import kills_table
 from app.cli.output import Block, Cell, Fields, Show, Table, Tone, Toned
 from app.cli.routes import Name
 from app.cli.words import served
@@ -109,7 +109,8 @@ def explanation(found: dict[str, Any]) -> Iterator[Block]:
     yield ""
     yield breakers_table(found["breakers"])
     yield ""
-    yield kills_block(found["kills"], datetime.now(UTC))
+    kills = found["kills"]
+    yield kills_table(kills, datetime.now(UTC)) if kills else Toned("No kill reaches it.", Tone.GOOD)
 
 
 def _answer(found: dict[str, Any]) -> list[tuple[str, Cell]]:

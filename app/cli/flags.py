@@ -1,6 +1,7 @@
 """`crossfade flags list | get | create`."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,7 +9,7 @@ import typer
 
 from app.cli.client import Service, part
 from app.cli.command import Key, command, group, usage
-from app.cli.output import Block, Fields, Show, Table, moment
+from app.cli.output import Block, Fields, Show, Table, ago, moment
 from app.cli.words import condition_text, flag_state, served, value_text
 
 commands = group("List flags, look at them and create them.")
@@ -35,19 +36,24 @@ def _table(flags: Sequence[dict[str, Any]], kills: Sequence[dict[str, Any]]) -> 
     if not flags:
         yield "There are no flags yet. `crossfade flags create KEY --variants new,legacy` makes one, at 0 %."
         return
+    now = datetime.now(UTC)
     rows = [
         [
             flag["key"],
             flag_state(flag, kills),
-            served(flag["default"]),
-            str(len(flag["targets"]) + len(flag["rules"])),
-            flag["kind"],
+            served(flag["default"]) + _exceptions(flag),
             flag["owner"] or "-",
-            moment(flag["updated_at"]),
+            ago(flag["updated_at"], now),
         ]
         for flag in flags
     ]
-    yield Table(["FLAG", "STATE", "SERVES", "RULES", "KIND", "OWNER", "CHANGED"], rows)
+    yield Table(["FLAG", "STATE", "SERVES", "OWNER", "CHANGED"], rows)
+
+
+def _exceptions(flag: dict[str, Any]) -> str:
+    """Tell how many rules and lists of named callers come before the default."""
+    count = len(flag["targets"]) + len(flag["rules"])
+    return f"; {count} rule{'s' * (count > 1)} before" if count else ""
 
 
 @command(commands, "get", "crossfade flags get rag-v2", "crossfade flags get rag-v2 --json > rag-v2.json")

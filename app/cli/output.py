@@ -68,10 +68,10 @@ def percent(part: float) -> str:
 
 
 def moment(at: str | None) -> str:
-    """Return a time of the API, to the second and in UTC; `-` for none."""
+    """Return a time of the API, to the minute and in UTC; `-` for none."""
     if at is None:
         return "-"
-    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def ago(at: str, now: datetime) -> str:

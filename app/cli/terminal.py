@@ -36,8 +36,9 @@ def _renderable(block: Block, *, framed: bool) -> RenderableType:
 
 def _table(table: Table, *, framed: bool) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD if framed else None, pad_edge=False, header_style="bold")
-    for column in table.columns:
-        grid.add_column(column, overflow="fold")
+    for at, column in enumerate(table.columns):
+        # a name that is cut in two cannot be copied
+        grid.add_column(column, overflow="fold", no_wrap=at == 0)
     for row in table.rows:
         grid.add_row(*map(_text, row))
     return grid

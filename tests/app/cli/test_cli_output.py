@@ -100,7 +100,7 @@ def test_nothing_in_a_document_can_command_the_terminal(text: str) -> None:
 
 def test_times_are_told_in_utc_and_as_how_long_ago() -> None:
     at = "2026-03-29T03:30:00.5+02:00"
-    assert moment(at) == "2026-03-29 01:30:00 UTC"
+    assert moment(at) == "2026-03-29 01:30 UTC"
     assert moment(None) == "-"
     now = datetime.fromisoformat(at).astimezone(UTC)
     told = {

@@ -54,6 +54,7 @@ def test_an_explanation_begins_with_where_calls_go(crossfade: Crossfade, route: 
     assert told["flag"].startswith(f"{flag} gives new: the caller's bucket is in that part of the split (bucket ")
     assert told["default"] == "100 % new, 0 % legacy (version 2)"
     assert "not to" not in told
+    assert crossfade("route", "explain", route, "--key", "u1").stdout.endswith("\nNo kill reaches it.\n")
 
 
 def test_an_open_breaker_is_the_reason_why_calls_go_elsewhere(
@@ -91,6 +92,7 @@ def test_attributes_are_json_or_else_text(crossfade: Crossfade, running: Running
     assert 'rule "power users" matches this caller' in text
     assert "1  rule power users  decides: new" in text
     assert 'plan is "pro" and score > 0.8' in crossfade("flags", "get", flag).stdout
+    assert "legacy; 1 rule before" in crossfade("flags", "list").stdout
 
 
 def test_a_caller_without_a_key_is_told_how_to_say_who_calls(crossfade: Crossfade, route: str) -> None:
