@@ -61,6 +61,7 @@ lock: ## Compile requirements*.txt from pyproject.toml (needs uv)
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra backends --extra dev -o requirements-dev.txt
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra backends --extra dev --extra bench -o requirements-bench.txt
+	echo 'hatchling>=1.27' | uv pip compile -q - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements-dev.txt -o requirements-build.txt
 
 .PHONY: clean
 clean: ## Remove what the other commands made

@@ -148,9 +148,8 @@ class Breaker:
         if window.failures or window.slow_calls:
             self._judge_window(now)
 
-    def release(self, permit: Permit, *, now: float) -> None:
+    def release(self, permit: Permit) -> None:
         """Take back the permit of a call that proved nothing: cancelled, or refused through its caller's fault."""
-        self._catch_up(now)
         if permit.probe and permit.era == self._era:
             self._probes.give_back(permit.number)
 

@@ -58,4 +58,4 @@ class Lane:
         elif ending is Ending.FAILED:
             self.breaker.record(permit, ok=False, seconds=seconds, now=now)
         else:
-            self.breaker.release(permit, now=now)
+            self.breaker.release(permit)

@@ -1,39 +1,26 @@
 """Flag documents as people write them: a file in YAML or JSON, or a few options."""
 
 import json
-import re
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from app.cli.exits import CommandError, Exit
+from app.yaml_text import read_yaml
 
 STANDARD_INPUT = Path("-")
 SAFE_SIDES = ("off", "legacy")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with the types of JSON: `on`, `off`, `yes`, `no` and dates are words, as variants and fields need them."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the parent's own attribute, replaced and never changed
-        first: [each for each in resolvers if not each[0].endswith((":bool", ":timestamp"))]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), ["t", "f"])
 
 
 def document_in(file: Path) -> dict[str, Any]:
     """Return the document in a file, or in standard input for `-`. Raises CommandError when there is none."""
     try:
         text = sys.stdin.read() if file == STANDARD_INPUT else file.read_text(encoding="utf-8")
-        document = _parsed(text)
+        document = _as_json(_parsed(text))
     except OSError as error:
         raise CommandError(Exit.USAGE, f"{file} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (ValueError, TypeError) as error:
         raise CommandError(Exit.USAGE, f"{file} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict):
         raise CommandError(Exit.USAGE, f"{file} holds no document: its outermost level must be names and values.")
@@ -44,7 +31,18 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return yaml.load(text, _Loader)  # noqa: S506 - the loader is a safe one, with fewer types
+        return read_yaml(text)
+
+
+def _as_json(document: Any) -> Any:
+    """Return what JSON can carry: YAML's dates as text. Raises ValueError or TypeError for what it cannot."""
+    return json.loads(json.dumps(document, allow_nan=False, default=_text_of_date))
+
+
+def _text_of_date(value: Any) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{value!r} is nothing that JSON has")
 
 
 def with_variants(document: dict[str, Any], names: str) -> dict[str, Any]:

@@ -107,6 +107,14 @@ def test_waits_double_with_every_opening_in_a_row_up_to_the_longest() -> None:
     assert waits == [5, 10, 20, 40, 48, 48], "48 s and a quarter of it are the 60 s"
 
 
+def test_a_clock_that_has_just_begun_is_as_good_as_any() -> None:
+    it = Driven(open_s=5)
+    it.now = 0.0
+    it.open()
+    status = it.breaker.status(it.now)
+    assert (status.openings, status.retry_after_s) == (1, 5)
+
+
 def test_chance_still_matters_at_the_longest_wait() -> None:
     waits = set()
     for luck in (0.0, 0.5, 0.999):
@@ -234,7 +242,7 @@ def test_openings_are_in_a_row_until_it_was_closed_as_long_as_it_waited_and_as_t
 def test_a_cancelled_call_is_neither_success_nor_failure() -> None:
     it = Driven()
     before = it.breaker.status(it.now)
-    it.breaker.release(it.take(), now=it.now)
+    it.breaker.release(it.take())
     assert it.breaker.status(it.now) == before
 
 

@@ -85,7 +85,7 @@ class BreakerMachine(RuleBasedStateMachine):
         """Cancel a call that was admitted some time ago: nothing is to be seen of it but a free place."""
         permit = self.held.pop(pick % len(self.held))
         before = self.it.breaker.status(self.it.now)
-        self.it.breaker.release(permit, now=self.it.now)
+        self.it.breaker.release(permit)
         self.naive.leases.pop(permit, None)
         assert self.it.breaker.status(self.it.now) == before
 

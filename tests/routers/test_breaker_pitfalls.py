@@ -102,7 +102,7 @@ def test_deer_flow_3991_a_probe_that_proves_nothing_makes_room_for_another() -> 
     for _ in range(10):
         permit = it.take()
         assert it.ask() is Cause.BREAKER_OPEN
-        it.breaker.release(permit, now=it.now)
+        it.breaker.release(permit)
         assert it.state is State.HALF_OPEN
     it.call()
     assert it.state is State.SLOW_START
@@ -116,7 +116,7 @@ def test_nemo_agent_toolkit_2158_a_late_result_from_before_does_not_decide_half_
     before = it.breaker.status(it.now)
     it.end(late_success)
     it.end(late_failure, ok=False)
-    it.breaker.release(late_neutral, now=it.now)
+    it.breaker.release(late_neutral)
     assert it.breaker.status(it.now) == before
     assert it.ask() is Cause.BREAKER_OPEN, "the probe still has its place"
     it.end(probe)
@@ -131,6 +131,10 @@ def test_nemo_agent_toolkit_2158_a_probe_of_an_earlier_trial_does_not_decide_a_l
         it.end(permit, ok=False)
     assert it.state is State.OPEN
     it.sit_out()
+    for _ in range(3):
+        it.take()
     before = it.breaker.status(it.now)
     it.end(late, ok=False)
+    it.breaker.release(late)
     assert it.breaker.status(it.now) == before
+    assert it.ask() is Cause.BREAKER_OPEN, "nor does it free a place in it"

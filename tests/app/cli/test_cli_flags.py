@@ -86,7 +86,15 @@ def test_a_yaml_file_means_what_it_says_where_yaml_itself_sees_booleans_and_date
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("{", "neither JSON nor YAML"), ("[1, 2]", "holds no document"), ("", "holds no document")],
+    [
+        ("{", "neither JSON nor YAML"),
+        ("a: .nan", "neither JSON nor YAML"),
+        ('{"a": NaN}', "neither JSON nor YAML"),
+        ("a: !!binary aGk=", "neither JSON nor YAML"),
+        ("a: &x [*x]", "neither JSON nor YAML"),
+        ("[1, 2]", "holds no document"),
+        ("", "holds no document"),
+    ],
 )
 def test_a_file_that_holds_no_document_is_told_in_one_line(crossfade: Crossfade, text: str, told: str) -> None:
     result = crossfade("flags", "create", "x", "--file", "-", input=text)
