@@ -105,10 +105,18 @@ def _json_or_none(body: bytes) -> Any:
 def _value(source: Source, headers: Headers, document: Any) -> Any:
     if source.header is not None:
         wanted = source.header.lower().encode()
-        return next((value.decode("latin-1") for name, value in headers if name == wanted), None)
+        return next((_text(value) for name, value in headers if name == wanted), None)
     for step in (source.json_path or "").split("."):
         document = document.get(step) if isinstance(document, dict) else None
     return document
+
+
+def _text(value: bytes) -> str:
+    """Read a header's value as UTF-8, so that a caller is the same here as in JSON; else as the old Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _marks(choice: Choice, carried: Dispatched) -> Headers:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -55,15 +55,15 @@ async def tell(stage: Stage) -> list[Claim]:
     Raises ChildError when a process has died that no act kills.
     """
     play = Play(stage, user_names(), load_questions())
-    told = [await _played(stage, "0, 10, 50 and 100 % of the users on new", roll_out(play))]
+    told = [await _played(play, "0, 10, 50 and 100 % of the users on new", lambda: roll_out(play))]
     async with Stream(stage.client.ask, asked_in_turn(play.users, play.questions)) as stream:
         told += [
-            await _played(stage, "New is killed (SIGKILL) under load", kill_new(play, stream)),
-            await _played(stage, "New is started again, then hangs (SIGSTOP)", hang_new(play, stream)),
-            await _played(stage, "New returns (SIGCONT)", let_new_return(play, stream)),
-            await _played(stage, "The kill switch, and its release", use_kill_switch(play, stream)),
+            await _played(play, "New is killed (SIGKILL) under load", lambda: kill_new(play, stream)),
+            await _played(play, "New is started again, then hangs (SIGSTOP)", lambda: hang_new(play, stream)),
+            await _played(play, "New returns (SIGCONT)", lambda: let_new_return(play, stream)),
+            await _played(play, "The kill switch, and its release", lambda: use_kill_switch(play, stream)),
         ]
-    told.append(await _played(stage, "Held-out questions, put to both sides", ask_both_sides(play)))
+    told.append(await _played(play, "Held-out questions, put to both sides", lambda: ask_both_sides(play)))
     return told
 
 
@@ -161,12 +161,13 @@ async def ask_both_sides(play: Play) -> Claim:
     return claims.answers_are_relevant(samples, chance_level(held_out, chunk(), K))
 
 
-async def _played(stage: Stage, title: str, act: Awaitable[Claim]) -> Claim:
+async def _played(play: Play, title: str, act: Callable[[], Awaitable[Claim]]) -> Claim:
+    stage = play.stage
     stage.report.step(title)
     for child in (stage.legacy, stage.service):
         child.must_live()
     try:
-        claim = await act
+        claim = await act()
     except (RefusedError, ClientError, TimeoutError) as error:
         claim = Claim(title, False, {"unmet": [f"the act was played to its end ({type(error).__name__}: {error})"]})
     stage.report.verdict(claim)

@@ -94,6 +94,15 @@ async def test_the_same_user_is_always_on_the_same_side_and_a_raise_moves_nobody
     assert before < await on_new()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_user_has_one_side_however_the_name_is_spelled(service: Service, encoding: str) -> None:
+    await service.with_rag(50)
+    for user in (f"josé-{number}" for number in range(40)):
+        decision = await service.ok("POST", "/routes/rag/decision", {"context": {"targetingKey": user}})
+        answer = await service.client.get("/route/rag", headers={b"X-User-Id": user.encode(encoding)})
+        assert answer.headers["x-crossfade-backend"] == decision["backend"], user
+
+
 async def test_without_a_user_the_call_goes_to_the_fallback(service: Service) -> None:
     await service.with_rag(100)
     answer = await service.ask("GET", "/route/rag")
