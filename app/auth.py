@@ -17,6 +17,15 @@ TokenId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
 """A token's public half and its holder's name: 1 to 64 of lower-case letters, digits and `-`."""
 
 
+TokenScope = Annotated[
+    str, StringConstraints(pattern=r"^(route:[a-z0-9][a-z0-9_-]{0,63}|flag:[A-Za-z0-9][A-Za-z0-9_.-]{0,127})$")
+]
+"""`route:NAME`, or `flag:KEY` for every route that the flag decides."""
+
+TokenScopes = Annotated[tuple[TokenScope, ...], Field(max_length=100)]
+"""What a token is for; none at all is everything."""
+
+
 class Role(StrEnum):
     """What a token is for."""
 
@@ -38,10 +47,11 @@ ALLOWED: Mapping[Role, frozenset[Role]] = {
 
 
 class Principal(NamedTuple):
-    """Who calls; `name` is the actor of the audit."""
+    """Who calls; `name` is the actor of the audit, `scopes` narrow the data plane unless there are none."""
 
     name: str
     role: Role
+    scopes: frozenset[str] = frozenset()
 
     def may(self, needed: Role) -> bool:
         """Say whether the caller has what an endpoint asks for."""
@@ -56,6 +66,7 @@ class TokenRecord(BaseModel):
     id: TokenId
     role: Role
     description: Annotated[str, StringConstraints(max_length=200)] = ""
+    scopes: TokenScopes = ()
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     expires_at: AwareDatetime | None = None
     version: Annotated[int, Field(ge=0)] = 0
@@ -102,7 +113,7 @@ class Tokens:
         record = self._records.get(identifier.decode("latin-1"))
         if record is not None and _matches(secret, bytes.fromhex(record.digest)):
             expires = record.expires_at.timestamp() if record.expires_at else math.inf
-            return Principal(record.id, record.role), expires
+            return Principal(record.id, record.role, frozenset(record.scopes)), expires
         if self._admin is not None and _matches(token, self._admin):
             return Principal(ADMIN_ID, Role.ADMIN), math.inf
         return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from app.auth import ADMIN_ID, Role, TokenRecord, digest_of, new_secret
 from app.changes import By, Changes, Wanted
@@ -12,25 +12,16 @@ from app.errors import Code, ProblemError, invalid
 from app.refresh import Applied, State
 from app.settings import Settings
 from app.stores.records import Collection
+from app.transfer import Documents, differences, wanted
 from app.yaml_text import read_yaml
 from flags.model import Flag
 from flags.percentage import PercentageError, rolled_out
-from routers.model import Route
 
 log = structlog.get_logger("crossfade.start")
 
 
 class SeedError(Exception):
     """The seed file cannot be read or holds a document that is refused; the message says where."""
-
-
-class Seed(BaseModel):
-    """A seed file: the flags and routes of a first start."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    flags: tuple[Flag, ...] = ()
-    routes: tuple[Route, ...] = ()
 
 
 async def first_admin_token(state: State, settings: Settings, changes: Changes) -> str | None:
@@ -48,17 +39,15 @@ async def sow(state: State, path: Path, changes: Changes) -> None:
     if state.ruleset.living or state.routes:
         return
     seed = _read(path)
-    wanted = [Wanted(Collection.FLAG, flag.key, flag, 0) for flag in seed.flags]
-    wanted += [Wanted(Collection.ROUTE, route.name, route, 0) for route in seed.routes]
     try:
-        await changes.make(wanted, By("seed", f"first start from {path.name}"))
+        await changes.make(wanted(differences(state, seed, prune=False)), By("seed", f"first start from {path.name}"))
     except ProblemError as error:
         raise SeedError(f"{path}: {error.detail}") from error
 
 
-def _read(path: Path) -> Seed:
+def _read(path: Path) -> Documents:
     try:
-        return Seed.model_validate(read_yaml(path.read_text(encoding="utf-8")) or {})
+        return Documents.model_validate(read_yaml(path.read_text(encoding="utf-8")) or {})
     except OSError as error:
         raise SeedError(f"{path} cannot be read: {error.strerror}; check CROSSFADE_SEED") from error
     except ValidationError as error:
@@ -77,8 +66,7 @@ async def apply_environment(state: State, environment: Mapping[str, str], change
         if flag.env is None or value is None or _last_applied(state, flag) == value:
             continue
         try:
-            wanted = _override(flag, flag.env, value)
-            await changes.make(wanted, By("environment", f"{flag.env}={value}"))
+            await changes.make(_override(flag, flag.env, value), By("environment", f"{flag.env}={value}"))
         except (PercentageError, ProblemError) as error:
             log.warning("environment not applied", variable=flag.env, value=value, flag=flag.key, why=str(error))
 

@@ -1,21 +1,20 @@
 """Every write: checked against the other documents, kept, put in force and told."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import structlog
 from pydantic import BaseModel
 
-from app.checks import check_flag, check_flag_removal, check_route
+from app.checks import check_fit, check_kill
 from app.clock import Clock
 from app.errors import Code, ProblemError
 from app.metrics import Metrics
 from app.refresh import Live, State
 from app.stores.records import Action, Change, Collection, Entry, StaleError, Store, StoreUnavailableError
 from flags.model import Flag
-from routers.model import Route
 
 log = structlog.get_logger("crossfade.audit")
 
@@ -39,11 +38,16 @@ class Wanted:
     expected: int | None
 
 
+Settle = Callable[[Sequence[Entry]], Awaitable[None]]
+
+
 class Changes:
     """The only way to write. One writer at a time in a process; the store settles races between processes."""
 
-    def __init__(self, store: Store, live: Live, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, store: Store, live: Live, settle: Settle, metrics: Metrics, clock: Clock) -> None:
+        """Take what keeps documents, what is in force, and what puts acknowledged changes in force."""
         self._store = store
+        self._settle = settle
         self._live = live
         self._metrics = metrics
         self._clock = clock
@@ -63,11 +67,15 @@ class Changes:
         """
         return await asyncio.shield(self._decide_and_make(decide, by))
 
+    def rehearse(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> None:
+        """Raise what `decide_and_make` would raise now, but for an absent store, and write nothing."""
+        self._checked(decide(self._live.state), by)
+
     async def _decide_and_make(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> Sequence[Entry]:
         async with self._one_at_a_time:
             changes = self._checked(decide(self._live.state), by)
-            entries = await self._keep(changes)
-            self._live.apply(entries)
+            entries = await self._keep(changes) if changes else []
+            await self._settle(entries)
         for entry in entries:
             self._tell(entry)
         return entries
@@ -89,13 +97,14 @@ class Changes:
             raise _away(error) from error
 
     def _checked(self, wanted: Sequence[Wanted], by: By) -> Sequence[Change]:
-        """Check each change against the state that those before it would leave."""
-        state, changes = self._live.state, []
+        """Check the changes against the state that all of them would leave: halfway documents need not fit."""
+        state = self._live.state
         for each in wanted:
-            _check(state, each)
-            change = self._change(state, each, by)
-            state = self._live.after(state, _as_entry(change))
-            changes.append(change)
+            if each.collection is Collection.FLAG:
+                check_kill(state, each.key, each.document if isinstance(each.document, Flag) else None)
+        changes = [self._change(state, each, by) for each in wanted]
+        after = self._live.after(state, [_as_entry(change) for change in changes])
+        check_fit(state, after, [(each.collection, each.key) for each in wanted])
         return changes
 
     def _change(self, state: State, wanted: Wanted, by: By) -> Change:
@@ -142,18 +151,6 @@ def stale(actual: int) -> ProblemError:
         return ProblemError(404, Code.NOT_FOUND, "there is no such document any more")
     detail = f"the document is at version {actual} by now; read it again and repeat the change on that"
     return ProblemError(412, Code.STALE_VERSION, detail, version=actual)
-
-
-def _check(state: State, wanted: Wanted) -> None:
-    match wanted.document:
-        case Flag():
-            check_flag(state, wanted.document)
-        case Route():
-            check_route(state, wanted.document)
-        case None if wanted.collection is Collection.FLAG:
-            check_flag_removal(state, wanted.key)
-        case _:
-            pass
 
 
 def _as_entry(change: Change) -> Entry:

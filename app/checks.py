@@ -1,44 +1,68 @@
 """What a document must not break in the others: the refusals that need more than the document itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from app.errors import Code, ProblemError
 from app.refresh import State
+from app.stores.records import Collection
 from flags.model import Flag
 from flags.prerequisites import dependants, problem_with
 from flags.raising import raises
 from routers.model import Route
 
 
-def check_flag(state: State, flag: Flag) -> None:
-    """Refuse a flag that breaks another flag, a route, or a kill."""
-    before = state.ruleset.document(flag.key)
-    if before is not None and state.ruleset.is_killed(flag.key) and raises(before, flag):
-        raise killed_problem(flag.key)
-    _refuse(problem_with(flag, state.flags))
-    for route in _routes_of(state, flag.key):
-        _refuse(_missing_backend(flag, route), f'route "{route.name}" uses this flag: ')
-
-
-def check_flag_removal(state: State, key: str) -> None:
-    """Refuse to delete a flag that something stands on, or that is killed."""
-    if state.ruleset.is_killed(key):
+def check_kill(state: State, key: str, flag: Flag | None) -> None:
+    """Refuse to raise a flag that a kill reaches in this state, and to delete it (None)."""
+    before = state.ruleset.document(key)
+    if before is not None and state.ruleset.is_killed(key) and (flag is None or raises(before, flag)):
         raise killed_problem(key)
-    users = [f'route "{route.name}"' for route in _routes_of(state, key)]
-    users += [f'flag "{name}"' for name in dependants(key, state.flags)]
-    if users:
-        raise ProblemError(409, Code.IN_USE, f'flag "{key}" is in use by {", ".join(users)}; change those first')
 
 
-def check_route(state: State, route: Route) -> None:
-    """Refuse a route whose name, flag or aliases do not fit with what is there."""
+def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, str]]) -> None:
+    """Refuse changes of documents that do not fit with each other or with the others."""
+    flags = [key for collection, key in changed if collection is Collection.FLAG]
+    written = [flag for key in flags if (flag := after.ruleset.document(key)) is not None]
+    if flags:
+        _check_flags(before, after, written)
+        _check_removals(after, [key for key in flags if after.ruleset.document(key) is None])
+    for collection, key in changed:
+        if collection is Collection.ROUTE and key in after.routes:
+            _check_route(after, after.routes[key])
+
+
+def _check_flags(before: State, after: State, written: Sequence[Flag]) -> None:
+    stay = after.flags
+    problem = problem_with(written, {key: flag for key, flag in before.flags.items() if key in stay})
+    if problem is not None:
+        _refuse(problem.told, f'flag "{problem.flag}": ' if len(written) > 1 else "")
+    routes = _routes_by_flag(after)
+    for flag in written:
+        for route in routes.get(flag.key, ()):
+            _refuse(_missing_backend(flag, route), f'route "{route.name}" uses this flag: ')
+
+
+def _check_removals(after: State, removed: Sequence[str]) -> None:
+    """Refuse to delete flags that something stands on which stays."""
+    if not removed:
+        return
+    routes, flags = _routes_by_flag(after), dependants(after.flags)
+    for key in removed:
+        users = [f'route "{route.name}"' for route in routes.get(key, ())]
+        users += [f'flag "{flag.key}"' for flag in flags.get(key, ())]
+        if users:
+            raise ProblemError(409, Code.IN_USE, f'flag "{key}" is in use by {", ".join(users)}; change those first')
+
+
+def _check_route(state: State, route: Route) -> None:
+    """Refuse a route whose flag or aliases do not fit with the state it is in."""
     flag = state.ruleset.document(route.flag)
     if flag is None:
         _refuse(f'flag names the unknown flag "{route.flag}"; create it first')
         return
     _refuse(_missing_backend(flag, route))
-    for alias in route.aliases:
-        _refuse(_alias_problem(alias, route.name, state.aliases))
+    for other in state.routes.values():
+        taken = {*other.aliases}.intersection(route.aliases) if other.name != route.name else None
+        _refuse(f'aliases: "{min(taken)}" belongs to route "{other.name}"' if taken else None)
 
 
 def killed_problem(key: str) -> ProblemError:
@@ -46,12 +70,6 @@ def killed_problem(key: str) -> ProblemError:
     return ProblemError(
         409, Code.KILLED, f'flag "{key}" is killed; release the kill (DELETE /flags/{key}/kill or /kill-switch) first'
     )
-
-
-def _alias_problem(alias: str, route: str, aliases: Mapping[str, str]) -> str | None:
-    if aliases.get(alias, route) != route:
-        return f'aliases: "{alias}" belongs to route "{aliases[alias]}"'
-    return None
 
 
 def _missing_backend(flag: Flag, route: Route) -> str | None:
@@ -63,8 +81,11 @@ def _missing_backend(flag: Flag, route: Route) -> str | None:
     )
 
 
-def _routes_of(state: State, flag: str) -> list[Route]:
-    return [route for route in state.routes.values() if route.flag == flag]
+def _routes_by_flag(state: State) -> Mapping[str, Sequence[Route]]:
+    routes: dict[str, list[Route]] = {}
+    for route in state.routes.values():
+        routes.setdefault(route.flag, []).append(route)
+    return routes
 
 
 def _refuse(problem: str | None, prefix: str = "") -> None:

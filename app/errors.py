@@ -24,6 +24,7 @@ class Code(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     TOO_MANY_HEADERS = "too_many_headers"
     UNAUTHENTICATED = "unauthenticated"
+    RATE_LIMITED = "rate_limited"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     UNKNOWN_FLAG = "unknown_flag"

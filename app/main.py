@@ -12,19 +12,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import bootstrap, logs
-from app.api import audit, breakers, flags, kill_switch, probes, routes, tokens
+from app.api import audit, breakers, flags, kill_switch, probes, routes, tokens, transfer
 from app.api.openapi import openapi
 from app.clock import Clock
 from app.errors import PROBLEM_TYPE, Code, ProblemError, invalid
 from app.settings import Settings
-from app.shell import Shell
+from app.shell import Shell, or_limited
 from app.wiring import Services, wire
 from routers.call import Send
 
 log = structlog.get_logger("crossfade.start")
 
 VERSION = "0.1.0"
-DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}"}
+DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/import"}
 """Where a body is a document, and not an action on one."""
 
 ROUTERS = (
@@ -34,6 +34,7 @@ ROUTERS = (
     breakers.router,
     tokens.router,
     audit.router,
+    transfer.router,
     probes.router,
     routes.by_version,
 )
@@ -86,10 +87,10 @@ def _answer(problem: ProblemError) -> Response:
     return Response(problem.body(), problem.status, problem.headers, PROBLEM_TYPE)
 
 
-async def _problem(_: Request, error: Exception) -> Response:
+async def _problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, ProblemError):
         raise error
-    return _answer(error)
+    return _answer(await or_limited(request.app.state.services, request.scope, error))
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:

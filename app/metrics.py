@@ -35,6 +35,7 @@ class Metrics:
         self._transitions = self._tally("breaker_transitions", "Changes of a breaker's state.", *LANE, "to")
         self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
+        self._logins_limited = self._tally("logins_limited", "Of those, refused because their source failed too often.")
         self._in_flight = self._gauge("backend_in_flight", "Calls a backend has at the moment.", *LANE)
         self._breaker_state = self._gauge("breaker_state", "1 for the state a breaker is in, else 0.", *LANE, "state")
         self._documents = self._gauge("documents", "Documents in force.", "collection")
@@ -62,9 +63,11 @@ class Metrics:
         """Count one acknowledged write."""
         self._writes.add((collection, action))
 
-    def count_failed_login(self) -> None:
-        """Count one request without a valid token where one was needed."""
+    def count_failed_login(self, *, limited: bool) -> None:
+        """Count one request without a valid token where one was needed; `limited`: its source failed too often."""
         self._logins_failed.add(())
+        if limited:
+            self._logins_limited.add(())
 
     def breaker_moved(self, route: str, backend: str, to: BreakerState) -> None:
         """Count one change of a breaker's state, and show the new one."""

@@ -1,7 +1,7 @@
 """The state in force: one immutable value, swapped when a document changes."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -71,34 +71,38 @@ class Live:
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Put acknowledged changes in force, all at once."""
-        state = self.state
-        for entry in entries:
-            state = self.after(state, entry)
-        self._swap(state)
+        self._swap(self.after(self.state, [*entries]))
+
+    def continue_with(self, entries: Sequence[Entry]) -> bool:
+        """Put in force those changes that are not yet; false, and nothing done, when some before them are missing."""
+        ruleset = self.state.ruleset
+        if any(entry.epoch != ruleset.epoch for entry in entries):
+            return False
+        fresh = [entry for entry in entries if (entry.revision or 0) > ruleset.revision]
+        if fresh and fresh[0].revision != ruleset.revision + 1:
+            return False
+        if fresh:
+            self._swap(self.after(self.state, fresh))
+        return True
 
     def _swap(self, state: State) -> None:
         self._watch(state)
         self.state = state
 
-    def after(self, state: State, entry: Entry) -> State:
-        """Return the state as it is after one change."""
-        revision = entry.revision or state.ruleset.revision
-        ruleset = state.ruleset.at(revision)
-        match entry.collection:
-            case Collection.FLAG:
-                return replace(state, ruleset=ruleset.changed(entry.key, _written(entry, Flag), revision))
-            case Collection.ROUTE:
-                routes = _with(state.routes, entry, Route)
-                return replace(state, ruleset=ruleset, routes=routes, aliases=_aliases(routes))
-            case Collection.KILL:
-                kills = _with(state.kills, entry, Kill)
-                return replace(state, ruleset=ruleset.under(killed_by(kills.values()), revision), kills=kills)
-            case Collection.ENV:
-                return replace(state, ruleset=ruleset, env=_with(state.env, entry, Applied))
-            case _:
-                records = _with(state.records, entry, TokenRecord)
-                tokens = Tokens(records.values(), self._admin_digest)
-                return replace(state, ruleset=ruleset, records=records, tokens=tokens)
+    def after(self, state: State, entries: Sequence[Entry]) -> State:
+        """Return the state as it is after changes, the last one of a document's own winning."""
+        routes = _with(state.routes, entries, Collection.ROUTE, Route)
+        kills = _with(state.kills, entries, Collection.KILL, Kill)
+        records = _with(state.records, entries, Collection.TOKEN, TokenRecord)
+        return State(
+            _ruleset_after(state, entries, kills),
+            routes,
+            state.aliases if routes is state.routes else _aliases(routes),
+            kills,
+            _with(state.env, entries, Collection.ENV, Applied),
+            records,
+            state.tokens if records is state.records else Tokens(records.values(), self._admin_digest),
+        )
 
 
 def read_document(model: type[Document], body: str, version: int, at: datetime, by: str) -> Document:
@@ -127,10 +131,22 @@ def _written(entry: Entry, model: type[Document]) -> Document | None:
     return read_document(model, entry.body, entry.version or 0, entry.at, entry.actor)
 
 
-def _with(documents: Mapping[str, Document], entry: Entry, model: type[Document]) -> dict[str, Document]:
-    others = {key: document for key, document in documents.items() if key != entry.key}
-    document = _written(entry, model)
-    return others if document is None else others | {entry.key: document}
+def _with(
+    documents: Mapping[str, Document], entries: Iterable[Entry], collection: Collection, model: type[Document]
+) -> Mapping[str, Document]:
+    """Return the documents after the changes of their collection: the very same when there are none."""
+    written = {entry.key: _written(entry, model) for entry in entries if entry.collection == collection}
+    if not written:
+        return documents
+    others = {key: document for key, document in documents.items() if key not in written}
+    return others | {key: document for key, document in written.items() if document is not None}
+
+
+def _ruleset_after(state: State, entries: Sequence[Entry], kills: Mapping[str, Kill]) -> Ruleset:
+    revision = max((entry.revision or 0 for entry in entries), default=0) or state.ruleset.revision
+    flags = {entry.key: _written(entry, Flag) for entry in entries if entry.collection == Collection.FLAG}
+    ruleset = state.ruleset.changed(flags, revision)
+    return ruleset if kills is state.kills else ruleset.under(killed_by(kills.values()), revision)
 
 
 def _aliases(routes: Mapping[str, Route]) -> dict[str, str]:

@@ -14,6 +14,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CROSSFADE_", extra="ignore", frozen=True)
 
     data_dir: Annotated[Path, Field(description="Folder of the embedded store.")] = Path(".crossfade")
+    redis_url: Annotated[
+        SecretStr | None,
+        Field(description="Redis of a fleet, `redis://` or `redis+sentinel://`; unset, SQLite of one process."),
+    ] = None
+    database_url: Annotated[
+        SecretStr | None,
+        Field(description="Journal of a fleet, `postgresql://` or `sqlite:///`; unset, a file in the data folder."),
+    ] = None
     seed: Annotated[Path | None, Field(description="YAML file of flags and routes for the first start.")] = None
     admin_token: Annotated[
         SecretStr | None, Field(min_length=16, description="The first admin token; made and printed once if unset.")

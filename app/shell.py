@@ -7,7 +7,10 @@ from app.api.asgi import CallerLeftError, Message, Receive, Scope, Send, parsed,
 from app.api.hot import Found, find, find_alias
 from app.api.params import PRINCIPAL
 from app.auth import Principal
+from app.changes import By
 from app.errors import Code, ProblemError
+from app.logins import FAILURES, WINDOW_S, source_of
+from app.stores.records import Action
 from app.wiring import Services
 
 log = structlog.get_logger("crossfade.http")
@@ -47,8 +50,9 @@ class Shell:
         try:
             label, status = await self._answer(services, scope, receive, send)
         except ProblemError as problem:
-            label, status = scope.get(LABEL, "other"), problem.status
-            await respond_problem(send, problem)
+            told = await or_limited(services, scope, problem)
+            label, status = scope.get(LABEL, "other"), told.status
+            await respond_problem(send, told)
         except CallerLeftError:
             label, status = scope.get(LABEL, "other"), LEFT
         except Exception:
@@ -57,8 +61,6 @@ class Shell:
             await respond_problem(send, ProblemError(500, Code.INTERNAL, "an error of the service; it is in its log"))
         finally:
             self._open -= 1
-        if status == 401:
-            services.metrics.count_failed_login()
         services.metrics.count_request(label, status, clock() - started)
 
     async def _answer(self, services: Services, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
@@ -127,6 +129,33 @@ def principal_of(services: Services, headers: list[tuple[bytes, bytes]]) -> Prin
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             bearer = value[7:]
     return None if bearer is None else services.live.state.tokens.principal(bearer, services.clock.wall())
+
+
+async def or_limited(services: Services, scope: Scope, problem: ProblemError) -> ProblemError:
+    """Return the problem; in place of a failed login's, 429 when its source failed too often within a minute.
+
+    A valid token is known before, so nobody who has one is locked out by others behind the same address.
+    """
+    if problem.code is not Code.UNAUTHENTICATED:
+        return problem
+    source = source_of(scope["client"][0] if scope.get("client") else "unknown")
+    refusal = services.logins.failed(source, services.clock.monotonic())
+    services.metrics.count_failed_login(limited=refusal is not None)
+    if refusal is None:
+        return problem
+    if refusal.is_first:
+        await _note_limit(services, source)
+    detail = f"{FAILURES} requests from here had no valid token within {WINDOW_S:g} s; send a valid one, or wait"
+    headers = {"Retry-After": str(refusal.retry_after_s)}
+    return ProblemError(429, Code.RATE_LIMITED, detail, headers=headers)
+
+
+async def _note_limit(services: Services, source: str) -> None:
+    why = By("login", f"{FAILURES} failed logins within {WINDOW_S:g} s")
+    try:
+        await services.changes.note(Action.LOGIN_LIMITED, "source", source, why)
+    except ProblemError as error:
+        log.warning("not audited", action=Action.LOGIN_LIMITED, target=f"source:{source}", why=error.detail)
 
 
 def _as_json(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

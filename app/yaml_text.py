@@ -24,3 +24,9 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader, but for its booleans
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
+
+
+def write_yaml(document: Any) -> str:
+    """Return the document as YAML, its fields in their order; words that YAML 1.1 takes for booleans are quoted."""
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    return text

@@ -1,8 +1,9 @@
 """Which flags stand on which: prerequisites that are circular, too many or missing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
 
 from .model import Flag
 
@@ -31,9 +32,22 @@ def _foundations_first(standing: Mapping[str, list[str]]) -> Iterator[str]:
         sorter.done(*ready)
 
 
-def problem_with(flag: Flag, flags: Mapping[str, Flag]) -> str | None:
-    """Say in a sentence why the flag cannot stand among `flags` because of prerequisites, None when it can."""
-    return _unknown_prerequisite(flag, flags) or _missed_by_others(flag, flags) or _unresolvable_with(flag, flags)
+class Problem(NamedTuple):
+    """Why a flag cannot be as it is wanted, in a sentence about the flag."""
+
+    flag: str
+    told: str
+
+
+def problem_with(changed: Sequence[Flag], flags: Mapping[str, Flag]) -> Problem | None:
+    """Return why the changed flags cannot stand among `flags` because of prerequisites, None when they can."""
+    after = {**flags, **{flag.key: flag for flag in changed}}
+    above = dependants(after)
+    for flag in changed:
+        told = _unknown_prerequisite(flag, after) or _missed_by_others(flag, above.get(flag.key, ()))
+        if told is not None:
+            return Problem(flag.key, told)
+    return _unresolvable_with(changed, after, flags)
 
 
 def _unknown_prerequisite(flag: Flag, flags: Mapping[str, Flag]) -> str | None:
@@ -47,25 +61,33 @@ def _unknown_prerequisite(flag: Flag, flags: Mapping[str, Flag]) -> str | None:
     return None
 
 
-def _missed_by_others(flag: Flag, flags: Mapping[str, Flag]) -> str | None:
-    for other in dependants(flag.key, flags):
-        wanted = [name for item in flags[other].prerequisites if item.flag == flag.key for name in item.variants]
+def _missed_by_others(flag: Flag, others: Sequence[Flag]) -> str | None:
+    for other in others:
+        wanted = [name for item in other.prerequisites if item.flag == flag.key for name in item.variants]
         missed = [name for name in wanted if name not in flag.variants]
         if missed:
-            return f'variants lack "{missed[0]}", which flag "{other}" has as a prerequisite'
+            return f'variants lack "{missed[0]}", which flag "{other.key}" has as a prerequisite'
     return None
 
 
-def _unresolvable_with(flag: Flag, flags: Mapping[str, Flag]) -> str | None:
-    after = unresolvable({**flags, flag.key: flag})
-    if flag.key in after:
-        return f"prerequisites form a cycle or take more than {MAX_EVALUATIONS} evaluations"
-    broken = after - unresolvable(flags)
+def _unresolvable_with(
+    changed: Sequence[Flag], after: Mapping[str, Flag], before: Mapping[str, Flag]
+) -> Problem | None:
+    lost = unresolvable(after)
+    for flag in changed:
+        if flag.key in lost:
+            return Problem(flag.key, f"prerequisites form a cycle or take more than {MAX_EVALUATIONS} evaluations")
+    broken = lost - unresolvable(before)
     if broken:
-        return f'prerequisites would make flag "{min(broken)}" take more than {MAX_EVALUATIONS} evaluations'
+        told = f'prerequisites would make flag "{min(broken)}" take more than {MAX_EVALUATIONS} evaluations'
+        return Problem(changed[0].key, told)
     return None
 
 
-def dependants(key: str, flags: Mapping[str, Flag]) -> tuple[str, ...]:
-    """Return the keys of the flags that have this one as a prerequisite."""
-    return tuple(name for name, flag in flags.items() if any(item.flag == key for item in flag.prerequisites))
+def dependants(flags: Mapping[str, Flag]) -> Mapping[str, Sequence[Flag]]:
+    """Return for each flag that is a prerequisite, known or not, the flags that have it as one."""
+    above: dict[str, list[Flag]] = {}
+    for flag in flags.values():
+        for item in flag.prerequisites:
+            above.setdefault(item.flag, []).append(flag)
+    return above

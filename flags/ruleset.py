@@ -31,21 +31,15 @@ class Ruleset:
         """Compile the flags into a ruleset."""
         return cls({flag.key: compile_flag(flag) for flag in flags}, killed, epoch, revision)
 
-    def changed(self, key: str, flag: Flag | None, revision: int) -> "Ruleset":
-        """Return the ruleset with one flag put in its place, or removed when `flag` is None."""
-        if flag is None:
-            living = {name: compiled for name, compiled in self.living.items() if name != key}
-        else:
-            living = {**self.living, key: compile_flag(flag)}
+    def changed(self, flags: Mapping[str, Flag | None], revision: int) -> "Ruleset":
+        """Return the ruleset with these flags put in their places, and without those that are None."""
+        living = {name: compiled for name, compiled in self.living.items() if flags.get(name, compiled) is not None}
+        living |= {key: compile_flag(flag) for key, flag in flags.items() if flag is not None}
         return Ruleset(living, self.killed, self.epoch, revision)
 
     def under(self, killed: Killed, revision: int) -> "Ruleset":
         """Return the ruleset under other kills."""
         return Ruleset(self.living, killed, self.epoch, revision)
-
-    def at(self, revision: int) -> "Ruleset":
-        """Return the ruleset under another revision: something else than a flag or a kill changed."""
-        return Ruleset(self.living, self.killed, self.epoch, revision)
 
     def document(self, key: str) -> Flag | None:
         """Return the flag's document, None when there is no such flag."""

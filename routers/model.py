@@ -23,11 +23,14 @@ RESERVED = frozenset(
     {
         "alerts",
         "api",
+        "audit",
         "backfills",
         "breakers",
         "docs",
+        "export",
         "flags",
         "healthz",
+        "import",
         "kill-switch",
         "metrics",
         "monitoring",
@@ -39,6 +42,7 @@ RESERVED = frozenset(
         "route",
         "routes",
         "segments",
+        "tokens",
     }
 )
 """First words of the service's own paths: no route may be called so, and no alias begin so (after `/api` either)."""

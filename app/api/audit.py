@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from app.api.params import Before, Limit, Page, Reader, ServicesOf
+from app.api.params import NO_NUL, Before, Limit, Page, Reader, ServicesOf
 from app.stores.records import Action, Collection, Entry
 from app.wiring import Services
 
@@ -33,7 +33,9 @@ async def list_events(
     _: Reader,
     limit: Limit = 50,
     before: Before = None,
-    target: Annotated[str | None, Query(description="Only events of `flag:KEY` or `route:NAME`, kills too.")] = None,
+    target: Annotated[
+        str | None, Query(pattern=NO_NUL, description="Only events of `flag:KEY` or `route:NAME`, kills too.")
+    ] = None,
 ) -> Page[Event]:
     """List what was done, newest first."""
     entries = await _entries(services, target, before, limit + 1)

@@ -8,7 +8,7 @@ import orjson
 import structlog
 
 from app.api.asgi import Receive, Scope, Send, read_body
-from app.api.params import PRINCIPAL, admitted
+from app.api.params import PRINCIPAL, admitted, check_scopes
 from app.auth import Role
 from app.errors import Code, ProblemError
 from app.traffic import Choice
@@ -47,7 +47,7 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     if route is None:
         raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
     if route.auth is Auth.TOKEN:
-        admitted(scope[PRINCIPAL], Role.EVALUATE)
+        check_scopes(admitted(scope[PRINCIPAL], Role.EVALUATE), route)
     call = _call(scope, path, body)
     choice = services.traffic.choose(route, _context(route, scope["headers"], body))
     try:

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from app.api.asgi import JSON_HEADERS, Receive, Scope, Send, parsed, read_body, respond
-from app.api.params import PRINCIPAL, admitted
+from app.api.params import PRINCIPAL, admitted, check_scopes
 from app.auth import Role
 from app.errors import Code, ProblemError
 from app.wiring import Services
@@ -56,12 +56,13 @@ OPERATION = {
 
 async def decide(services: Services, scope: Scope, receive: Receive, send: Send, name: str, _path: str) -> int:
     """Answer one decision and return the status."""
-    admitted(scope[PRINCIPAL], Role.EVALUATE)
+    caller = admitted(scope[PRINCIPAL], Role.EVALUATE)
     settings = services.settings
     context = _context(parsed(await read_body(receive, settings.max_body_bytes), settings.max_json_depth))
     route = services.live.state.routes.get(name)
     if route is None:
         raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
+    check_scopes(caller, route)
     await respond(send, 200, JSON_HEADERS, orjson.dumps(_decision(services, route, context)))
     return 200
 

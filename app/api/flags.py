@@ -12,6 +12,7 @@ from app.api.params import (
     Before,
     ChangeReason,
     Limit,
+    Name,
     Operator,
     OptionalVersion,
     Page,
@@ -51,7 +52,7 @@ class RevertBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Annotated[int, Field(ge=1)]
+    version: Annotated[int, Field(ge=1, le=2**53)]
     reason: ReasonText = ""
 
 
@@ -168,7 +169,7 @@ async def delete_flag(
 
 @router.get("/{key}/history")
 async def flag_history(
-    services: ServicesOf, _: Reader, key: str, limit: Limit = 50, before: Before = None
+    services: ServicesOf, _: Reader, key: Name, limit: Limit = 50, before: Before = None
 ) -> Page[Version[Flag]]:
     """List the versions of a flag, newest first, deleted ones too."""
     return await history_of(services, Collection.FLAG, Flag, key, before, limit)

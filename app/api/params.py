@@ -3,20 +3,24 @@
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from app.auth import Principal, Role
 from app.changes import By
 from app.errors import Code, ProblemError
 from app.wiring import Services
+from routers.model import Route
 
 Item = TypeVar("Item")
 
 PRINCIPAL = "crossfade.principal"
 """Where the shell leaves the caller in the ASGI scope."""
 
-ReasonText = Annotated[str, StringConstraints(max_length=2000)]
+NO_NUL = r"^[^\x00]*$"
+"""Every character but the one that Postgres keeps in no text."""
+
+ReasonText = Annotated[str, StringConstraints(max_length=2000, pattern=NO_NUL)]
 
 
 class Reasoned(BaseModel):
@@ -64,6 +68,17 @@ def admitted(principal: Principal | None, role: Role) -> Principal:
     return principal
 
 
+def check_scopes(caller: Principal, route: Route) -> None:
+    """Refuse a caller whose token is scoped to something else than the route. Raises ProblemError 403."""
+    if not caller.scopes:
+        return
+    wanted = (f"route:{route.name}", f"flag:{route.flag}")
+    if caller.scopes.isdisjoint(wanted):
+        scopes = ", ".join(sorted(caller.scopes))
+        detail = f'token "{caller.name}" is scoped to {scopes}; this needs {" or ".join(wanted)}'
+        raise ProblemError(403, Code.FORBIDDEN, detail)
+
+
 def _version_expected(
     if_match: Annotated[str | None, Header(description='The version read: `7` or `"7"`.')] = None,
 ) -> int | None:
@@ -102,8 +117,10 @@ Killer = Annotated[Principal, Depends(requires(Role.KILL))]
 Admin = Annotated[Principal, Depends(requires(Role.ADMIN))]
 RequiredVersion = Annotated[int | None, Depends(required_version)]
 OptionalVersion = Annotated[int | None, Depends(optional_version)]
+Name = Annotated[str, Path(pattern=NO_NUL)]
 ChangeReason = Annotated[
-    str, Header(alias="X-Crossfade-Change-Reason", max_length=2000, description="Why; kept in the audit.")
+    str,
+    Header(alias="X-Crossfade-Change-Reason", max_length=2000, pattern=NO_NUL, description="Why; kept in the audit."),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of this page.")]
 After = Annotated[str | None, Query(description="The `next` of the page before.")]

@@ -13,6 +13,7 @@ from app.api.params import (
     Before,
     ChangeReason,
     Limit,
+    Name,
     Page,
     Reader,
     Reasoned,
@@ -128,7 +129,7 @@ async def delete_route(
 
 @router.get("/routes/{name}/history")
 async def route_history(
-    services: ServicesOf, _: Reader, name: str, limit: Limit = 50, before: Before = None
+    services: ServicesOf, _: Reader, name: Name, limit: Limit = 50, before: Before = None
 ) -> Page[Version[Route]]:
     """List the versions of a route, newest first, deleted ones too."""
     return await history_of(services, Collection.ROUTE, Route, name, before, limit)

@@ -1,12 +1,12 @@
 """Tokens: made, listed and revoked; a secret is shown once, when it is made."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from app.api.params import Admin, After, Limit, Page, Reasoned, ReasonText, ServicesOf, by, page_of
-from app.auth import Role, TokenId, TokenRecord, digest_of, new_secret
+from app.auth import Role, TokenId, TokenRecord, TokenScopes, digest_of, new_secret
 from app.changes import Wanted
 from app.errors import Code, ProblemError
 from app.stores.records import Collection
@@ -22,8 +22,16 @@ class TokenBody(BaseModel):
     id: TokenId
     role: Role
     description: Annotated[str, Field(max_length=200)] = ""
+    scopes: TokenScopes = ()
     expires_at: AwareDatetime | None = None
     reason: ReasonText = ""
+
+    @model_validator(mode="after")
+    def scopes_the_data_plane(self) -> Self:
+        """Refuse scopes of a role that does more than call routes."""
+        if self.scopes and self.role is not Role.EVALUATE:
+            raise ValueError(f"scopes: only the role evaluate can be scoped, not {self.role}")
+        return self
 
 
 class TokenView(BaseModel):
@@ -32,6 +40,7 @@ class TokenView(BaseModel):
     id: str
     role: Role
     description: str
+    scopes: tuple[str, ...]
     expires_at: AwareDatetime | None
 
 

@@ -39,6 +39,7 @@ HINTS: Mapping[str, str] = {
     "killed": "`crossfade kills` shows who killed it and why, `crossfade revive` releases it.",
     "stale_version": "`crossfade flags get` shows what is there now.",
     "store_unavailable": "The service answers, its store does not. Kills and documents in force stay in force.",
+    "rate_limited": "Set CROSSFADE_TOKEN to a valid token; one that is valid is answered at once.",
     "overloaded": "Try again in a moment.",
 }
 """What to do about a problem, by its code."""
@@ -65,9 +66,9 @@ class Service:
             items += page["items"]
         return {"items": items, "next": None}
 
-    def post(self, path: str, body: Any) -> Any:
+    def post(self, path: str, body: Any, **query: Any) -> Any:
         """Do or create something, and return what the service says of it."""
-        return self._ask(Request("POST", path, body=body))
+        return self._ask(Request("POST", path, query, body))
 
     def put(self, path: str, body: Any, if_version: int | None = None) -> Any:
         """Replace something, if it is still at the version when one is given, and return it as it is now."""

@@ -50,11 +50,11 @@ class Show:
     """Shows what a command found: as JSON when asked, else as a person reads it."""
 
     def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
+        self.as_json = as_json
 
     def __call__(self, document: Any, render: Render) -> None:
         """Write the document itself, or what `render` makes of it, to standard output."""
-        if self._as_json:
+        if self.as_json:
             typer.echo(json.dumps(document, indent=2))
             return
         from app.cli.terminal import print_blocks  # noqa: PLC0415 - rich is slow to import, and not always needed

@@ -26,14 +26,24 @@ def _table(tokens: Sequence[dict[str, Any]]) -> Iterator[Block]:
     if not tokens:
         yield "There is no token but the one in the settings. `crossfade tokens create ID --role ROLE` makes one."
         return
-    rows = [[each["id"], each["role"], moment(each["expires_at"]), each["description"] or "-"] for each in tokens]
-    yield Table(["TOKEN", "ROLE", "EXPIRES", "DESCRIPTION"], rows)
+    rows = [
+        [
+            each["id"],
+            each["role"],
+            " ".join(each["scopes"]) or "-",
+            moment(each["expires_at"]),
+            each["description"] or "-",
+        ]
+        for each in tokens
+    ]
+    yield Table(["TOKEN", "ROLE", "FOR", "EXPIRES", "DESCRIPTION"], rows)
 
 
 @command(
     commands,
     "create",
     "crossfade tokens create search-team --role operate --days 90",
+    "crossfade tokens create web --role evaluate --scope route:rag",
     "export CROSSFADE_TOKEN=$(crossfade tokens create ci --role read)",
 )
 def create_token(
@@ -45,12 +55,16 @@ def create_token(
     days: Annotated[
         int | None, typer.Option(min=1, max=3650, metavar="N", help="How long it lasts; else for ever.")
     ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCOPE", help="evaluate only: route:NAME or flag:KEY; may be given again."),
+    ] = None,
     reason: Reason = "",
 ) -> None:
     """Make a token and write it to standard output: this is the only time it can be read."""
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat()
-    body = {"id": name, "role": role, "description": description, "expires_at": expires, "reason": reason}
-    made = service.post("/tokens", body)
+    body = {"id": name, "role": role, "description": description, "expires_at": expires, "scopes": scope or []}
+    made = service.post("/tokens", body | {"reason": reason})
     typer.echo(f'Token "{name}" ({role}) is made. It is shown only now, keep it:', err=True)
     show(made, lambda made: [made["token"]])
 

@@ -15,8 +15,8 @@ def held(data_dir: Path) -> Iterator[None]:
 
     Raises StoreUnavailableError when it cannot be written or another process holds it.
     """
+    make_folder(data_dir)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise _unusable(data_dir, error) from error
@@ -25,6 +25,14 @@ def held(data_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner enters, unless it exists. Raises StoreUnavailableError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(folder, error) from error
 
 
 def make_private(file: Path) -> None:

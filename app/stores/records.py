@@ -1,10 +1,10 @@
 """What every store keeps and answers; documents are opaque JSON text to it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Protocol
 
 
 class Collection(StrEnum):
@@ -18,7 +18,7 @@ class Collection(StrEnum):
 
 
 class Action(StrEnum):
-    """What was done; the last three change no document."""
+    """What was done; the last four change no document."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -26,6 +26,7 @@ class Action(StrEnum):
     BREAKER_OPEN = "breaker_open"
     BREAKER_CLOSE = "breaker_close"
     BREAKER_RESET = "breaker_reset"
+    LOGIN_LIMITED = "login_limited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,12 @@ class StoreUnavailableError(Exception):
     """The store cannot be read or written at the moment; nothing was acknowledged."""
 
 
+class EmptyError(StoreUnavailableError):
+    """The live state is empty: it is refilled before anything is written."""
+
+
 class Store(Protocol):
     """Keeps documents, a journal of every version and action, and an epoch with a revision for every change."""
-
-    async def __aenter__(self) -> Self:
-        """Open the store, making what is missing. Raises StoreUnavailableError."""
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the store."""
 
     async def load(self) -> Snapshot:
         """Return the whole state, read at one moment."""
@@ -139,3 +138,32 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Raise StoreUnavailableError unless the store answers."""
+
+
+class LiveStore(Protocol):
+    """Holds the state that many processes share, and tells each of them what has changed.
+
+    Every method raises StoreUnavailableError when the state cannot be reached. Entries have `seq` 0: the journal
+    numbers them.
+    """
+
+    async def load(self) -> Snapshot | None:
+        """Return the whole state, read at one moment; None when it is empty."""
+
+    async def write(self, changes: Sequence[Change]) -> Sequence[Entry]:
+        """Apply all changes or none, one revision each, and ring.
+
+        Raises StaleError when a document is not at the version its change expects, EmptyError on an empty state.
+        """
+
+    async def since(self, epoch: str, revision: int) -> Sequence[Entry] | None:
+        """Return what came after a revision, in order; None when only loading the whole state tells."""
+
+    def rings(self) -> AsyncIterator[None]:
+        """Ring once when listening begins, so that nothing is missed, and then at every change."""
+
+    async def refill(self, snapshot: Snapshot, gone: Mapping[tuple[Collection, str], int]) -> bool:
+        """Put a state in if there is none; false when there is. `gone` has the last versions of deleted documents."""
+
+    async def check(self) -> None:
+        """Raise StoreUnavailableError unless the state can be reached."""

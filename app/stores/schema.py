@@ -1,11 +1,10 @@
 """The tables of the SQL store."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Column,
-    Connection,
     Index,
     Integer,
     MetaData,
@@ -14,15 +13,13 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    insert,
-    inspect,
-    select,
 )
 
-from app.stores.records import StoreUnavailableError
+SCHEMA_VERSION = 2
+"""Rises with every migration, and with every new collection or action, which an older program cannot read."""
 
-SCHEMA_VERSION = 1
-"""Rises with every change of a table, and with every new collection or action, which an older program cannot read."""
+WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+"""A whole number of 64 bits; in SQLite every INTEGER is one."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -46,7 +43,7 @@ META = Table(
     "meta",
     METADATA,
     Column("epoch", String, nullable=False),
-    Column("revision", Integer, nullable=False),
+    Column("revision", WHOLE, nullable=False),
     Column("schema_version", Integer, nullable=False),
 )
 
@@ -55,7 +52,7 @@ DOCUMENTS = Table(
     METADATA,
     Column("collection", String, primary_key=True),
     Column("key", String, primary_key=True),
-    Column("version", Integer, nullable=False),
+    Column("version", WHOLE, nullable=False),
     Column("body", Text, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("updated_by", String, nullable=False),
@@ -64,31 +61,18 @@ DOCUMENTS = Table(
 JOURNAL = Table(
     "journal",
     METADATA,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", WHOLE, primary_key=True, autoincrement=True),
     Column("epoch", String, nullable=False),
-    Column("revision", Integer),
+    Column("revision", WHOLE),
     Column("at", Moment, nullable=False),
     Column("actor", String, nullable=False),
     Column("action", String, nullable=False),
     Column("collection", String, nullable=False),
     Column("key", String, nullable=False),
-    Column("version", Integer),
+    Column("version", WHOLE),
     Column("body", Text),
     Column("reason", String, nullable=False),
     UniqueConstraint("epoch", "revision"),
-    Index("journal_versions", "collection", "key", "version", unique=True),
+    Index("journal_versions", "collection", "key", "version"),
     sqlite_autoincrement=True,
 )
-
-
-def prepare(connection: Connection, new_epoch: Callable[[], str]) -> None:
-    """Make the tables of an empty database; raise StoreUnavailableError when a newer program made them."""
-    if not inspect(connection).has_table(META.name):
-        METADATA.create_all(connection)
-        connection.execute(insert(META).values(epoch=new_epoch(), revision=0, schema_version=SCHEMA_VERSION))
-    found = connection.execute(select(META.c.schema_version)).scalar_one()
-    if found > SCHEMA_VERSION:
-        raise StoreUnavailableError(
-            f"the database {connection.engine.url.database} has schema {found}, this program reads up to "
-            f"{SCHEMA_VERSION}: start the newer version of Crossfade that made it, or choose another data directory"
-        )

@@ -1,4 +1,4 @@
-"""The embedded database: one SQLite file, which survives a crash of the process after every commit."""
+"""SQLite files, embedded or shared by a few processes; what is committed survives a crash of any of them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.stores.data_dir import held, make_private
+from app.stores.data_dir import held, make_folder, make_private
 from app.stores.records import StoreUnavailableError
 
 
@@ -17,20 +17,36 @@ from app.stores.records import StoreUnavailableError
 async def sqlite_engine(data_dir: Path, busy_timeout_s: float = 5.0) -> AsyncIterator[AsyncEngine]:
     """Open `crossfade.db` in a directory that this process then holds. Raises StoreUnavailableError."""
     with held(data_dir):
-        file = data_dir / "crossfade.db"
-        make_private(file)
-        engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=str(file)),
-            # without an isolation level the driver leaves BEGIN to us
-            connect_args={"timeout": busy_timeout_s, "isolation_level": None},
-        )
-        event.listen(engine.sync_engine, "connect", _make_durable)
-        event.listen(engine.sync_engine, "begin", _begin)
-        try:
-            await _refuse_damaged(engine, file)
+        async with _engine(data_dir / "crossfade.db", busy_timeout_s) as engine:
             yield engine
-        finally:
-            await engine.dispose()
+
+
+@asynccontextmanager
+async def shared_sqlite_engine(file: Path, busy_timeout_s: float = 5.0) -> AsyncIterator[AsyncEngine]:
+    """Open a file that several processes of one machine may have open; on a network disk SQLite's locks do not hold.
+
+    Raises StoreUnavailableError.
+    """
+    make_folder(file.parent)
+    async with _engine(file, busy_timeout_s) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _engine(file: Path, busy_timeout_s: float) -> AsyncIterator[AsyncEngine]:
+    make_private(file)
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(file)),
+        # without an isolation level the driver leaves BEGIN to us
+        connect_args={"timeout": busy_timeout_s, "isolation_level": None},
+    )
+    event.listen(engine.sync_engine, "connect", _make_durable)
+    event.listen(engine.sync_engine, "begin", _begin)
+    try:
+        await _refuse_damaged(engine, file)
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 def _make_durable(connection: DBAPIConnection, _: object) -> None:

@@ -37,6 +37,6 @@ def test_among_thousands_of_flags_one_change_is_cheap() -> None:
     flags = [Flag.model_validate({"key": f"flag-{number}"}) for number in range(3000)]
     ruleset = Ruleset.of(flags)
     started = perf_counter()
-    changed = ruleset.changed("flag-7", Flag.model_validate({"key": "flag-7", "version": 2}), 2)
+    changed = ruleset.changed({"flag-7": Flag.model_validate({"key": "flag-7", "version": 2})}, 2)
     assert perf_counter() - started < 0.1
     assert changed.flags["flag-8"] is ruleset.flags["flag-8"]

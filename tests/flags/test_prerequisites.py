@@ -131,23 +131,30 @@ def test_what_cannot_be_resolved_is_what_takes_too_many_evaluations(graph: dict[
     ids=["fits", "unknown flag", "unknown variant", "circle", "variant others want", "unchanged"],
 )
 def test_a_flag_that_cannot_stand_among_the_others_is_told_why(flag: Flag, said: str | None) -> None:
-    assert problem_with(flag, by_key(standing_on("p"), standing_on("q", "p"))) == said
+    found = problem_with([flag], by_key(standing_on("p"), standing_on("q", "p")))
+    assert found == (None if said is None else (flag.key, said))
 
 
 def test_a_flag_that_makes_others_too_long_is_refused_although_it_is_short_itself() -> None:
     flags = by_key(*chain(MAX_EVALUATIONS), standing_on("ground"))
     last = f"f{MAX_EVALUATIONS - 1}"
-    said = problem_with(standing_on(last, "ground"), flags)
-    assert said == 'prerequisites would make flag "f0" take more than 64 evaluations'
+    found = problem_with([standing_on(last, "ground")], flags)
+    assert found is not None
+    assert found.told == 'prerequisites would make flag "f0" take more than 64 evaluations'
 
 
 def test_a_flag_may_be_edited_while_others_are_already_in_a_circle() -> None:
     flags = by_key(standing_on("p", "q"), standing_on("q", "p"), standing_on("x"))
-    assert problem_with(standing_on("x", description="new"), flags) is None
-    assert problem_with(standing_on("p"), flags) is None
+    assert problem_with([standing_on("x", description="new")], flags) is None
+    assert problem_with([standing_on("p")], flags) is None
+
+
+def test_flags_may_change_places_in_one_step() -> None:
+    flags = by_key(standing_on("p", "q"), standing_on("q"))
+    assert problem_with([standing_on("p"), standing_on("q", "p")], flags) is None
+    assert problem_with([standing_on("q", "p")], flags) is not None
 
 
 def test_dependants_are_the_flags_that_stand_right_on_it() -> None:
-    flags = by_key(*chain(3), standing_on("y", "f1"))
-    assert dependants("f1", flags) == ("f0", "y")
-    assert dependants("f0", flags) == ()
+    found = dependants(by_key(*chain(3), standing_on("y", "f1")))
+    assert {key: [flag.key for flag in above] for key, above in found.items()} == {"f1": ["f0", "y"], "f2": ["f1"]}

@@ -62,6 +62,7 @@ def test_it_opens_when_too_many_calls_are_slow_though_none_failed() -> None:
     it.call(times=20)
     it.call(seconds=0.501, times=19)
     assert it.state is State.CLOSED
+    assert it.breaker.status(it.now).slow_call_rate == 19 / 39
     it.call(seconds=0.501)
     assert it.state is State.OPEN
     assert it.seen[-1].why == "20 of 40 calls were slow"

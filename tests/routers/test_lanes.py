@@ -77,6 +77,34 @@ def test_a_cancelled_probe_gives_its_place_back() -> None:
     assert it.state is State.SLOW_START
 
 
+def test_a_last_resort_is_asked_beyond_what_the_breaker_permits_and_its_result_counts_nowhere() -> None:
+    it, new = lane(1)
+    it.open()
+    before = it.breaker.status(it.now)
+    assert new.enter(it.now) is Cause.BREAKER_OPEN
+    permit = new.enter(it.now, last_resort=True)
+    assert isinstance(permit, Permit)
+    assert new.enter(it.now, last_resort=True) is Cause.BREAKER_OPEN, "the lane is full"
+    new.leave(permit, Ending.FAILED, seconds=0.1, now=it.now)
+    assert it.breaker.status(it.now) == before
+    assert new.in_flight == 0
+
+
+def test_a_last_resort_that_the_breaker_permits_counts() -> None:
+    it, new = lane(1)
+    permit = new.enter(it.now, last_resort=True)
+    assert isinstance(permit, Permit)
+    new.leave(permit, Ending.FAILED, seconds=0.1, now=it.now)
+    assert it.breaker.status(it.now).failures == 1
+
+
+def test_a_breaker_that_a_person_holds_open_refuses_a_last_resort() -> None:
+    it, new = lane(1)
+    it.breaker.force_open(it.now)
+    assert new.enter(it.now, last_resort=True) is Cause.BREAKER_OPEN
+    assert new.in_flight == 0
+
+
 @given(
     steps=st.lists(st.tuples(st.sampled_from(["enter", *Ending]), st.floats(0, 3)), max_size=200),
     most=st.integers(1, 5),

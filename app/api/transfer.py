@@ -1,0 +1,71 @@
+"""Export and import: all flags and routes as one document."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from app.api.params import Admin, Reader, ReasonText, ServicesOf, by
+from app.changes import SERVER_OWNED, Wanted
+from app.refresh import State
+from app.stores.records import Action, Collection
+from app.transfer import Difference, Documents, differences, exported, wanted
+
+router = APIRouter(tags=["export and import"])
+
+
+class DifferenceView(BaseModel):
+    """What is or would be done to one document; `changes` are the fields that an update changes."""
+
+    collection: Collection
+    key: str
+    action: Action
+    changes: list[str]
+
+
+class Imported(BaseModel):
+    """What an import does, in the order it is done; documents that are the same already are counted only."""
+
+    dry_run: bool
+    items: list[DifferenceView]
+    unchanged: int
+
+
+@router.get("/export", response_model=Documents)
+async def export(services: ServicesOf, _: Reader) -> Response:
+    """Return every flag and route as a document that `POST /import` and a seed file take; no tokens, no kills."""
+    documents = exported(services.live.state)
+    plain = {name: [_plain(each) for each in getattr(documents, name)] for name in Documents.model_fields}
+    return Response(orjson.dumps(plain), media_type="application/json")
+
+
+@router.post("/import")
+async def import_documents(
+    services: ServicesOf,
+    principal: Admin,
+    documents: Documents,
+    dry_run: Annotated[bool, Query(description="Only say what would be done, or why it would be refused.")] = False,
+    prune: Annotated[bool, Query(description="Delete the flags and routes that the document does not hold.")] = False,
+    reason: Annotated[ReasonText, Query(description="Why; kept in history and audit.")] = "",
+) -> Imported:
+    """Make flags and routes as the document says, all or none; what is the same already is not written."""
+    found: Sequence[Difference] = ()
+
+    def decide(state: State) -> list[Wanted]:
+        nonlocal found
+        found = differences(state, documents, prune=prune)
+        return wanted(found)
+
+    if dry_run:
+        services.changes.rehearse(decide, by(principal, reason))
+    else:
+        await services.changes.decide_and_make(decide, by(principal, reason))
+    items = [DifferenceView(collection=e.collection, key=e.key, action=e.action, changes=[*e.changes]) for e in found]
+    kept = sum(each.document is not None for each in found)
+    return Imported(dry_run=dry_run, items=items, unchanged=len(documents.flags) + len(documents.routes) - kept)
+
+
+def _plain(document: BaseModel) -> Any:
+    return document.model_dump(mode="json", exclude=SERVER_OWNED)

@@ -1,0 +1,69 @@
+"""`crossfade export | import`: all flags and routes in one file."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.client import Service
+from app.cli.command import Reason, command
+from app.cli.output import Block, Show, Table, Tone, Toned
+
+commands = typer.Typer()
+
+TONES: Mapping[str, Tone] = {"create": Tone.GOOD, "update": Tone.WARN, "delete": Tone.BAD}
+DONE: Mapping[str, str] = {"create": "created", "update": "changed", "delete": "deleted"}
+
+
+@command(commands, "export", "crossfade export > state.yaml", "crossfade export --json | jq '.flags[].key'")
+def export(service: Service, show: Show) -> None:
+    """Write every flag and route to standard output, as YAML that `import` and a seed file take.
+
+    Without tokens and kills, and without versions.
+    """
+    from app.yaml_text import write_yaml  # noqa: PLC0415 - YAML is for this command alone
+
+    documents = service.get("/export")
+    if show.as_json:
+        show(documents, lambda _: [])
+    else:
+        # not through a terminal's formatting: what is written is read again
+        typer.echo(write_yaml(documents), nl=False)
+
+
+@command(
+    commands,
+    "import",
+    "crossfade import state.yaml --dry-run",
+    'crossfade import state.yaml --prune --reason "release 41"',
+    "crossfade --url http://old export | crossfade --url http://new import -",
+)
+def import_documents(
+    service: Service,
+    show: Show,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON document, `-` for standard input.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete flags and routes that FILE does not hold.")] = False,
+    reason: Reason = "",
+) -> None:
+    """Make flags and routes as a file says: all of it or nothing."""
+    from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
+
+    asked = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower(), "reason": reason}
+    show(service.post("/import", document_in(file), **asked), _blocks)
+
+
+def _blocks(imported: dict[str, Any]) -> Iterator[Block]:
+    if imported["items"]:
+        yield Table(["DOCUMENT", "ACTION", "FIELDS"], [_row(each) for each in imported["items"]])
+        yield ""
+    counts = {action: sum(each["action"] == action for each in imported["items"]) for action in DONE}
+    told = [f"{count} {DONE[action]}" for action, count in counts.items() if count]
+    told.append(f"{imported['unchanged']} unchanged")
+    yield f"{', '.join(told)}.{' Nothing was written: this was a dry run.' * imported['dry_run']}"
+
+
+def _row(item: Mapping[str, Any]) -> list[str | Toned]:
+    name = f"{item['collection']}:{item['key']}"
+    return [name, Toned(item["action"], TONES[item["action"]]), ", ".join(item["changes"]) or "-"]

@@ -1,0 +1,114 @@
+"""A database that is opened, brought to this program's schema, and asked in whole transactions."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.stores.records import StoreUnavailableError
+from app.stores.schema import META
+from app.stores.upgrade import NewerSchemaError, prepare
+
+T = TypeVar("T")
+
+
+def random_epoch() -> str:
+    """Name an epoch as no other is named."""
+    return uuid4().hex
+
+
+class Database:
+    """Opens and closes an engine; one `async with` for each instance."""
+
+    def __init__(
+        self,
+        engine: AbstractAsyncContextManager[AsyncEngine],
+        new_epoch: Callable[[], str] = random_epoch,
+        *,
+        may_be_away: bool = False,
+    ) -> None:
+        self._opening = engine
+        self._new_epoch = new_epoch
+        self._may_be_away = may_be_away
+        self._engine: AsyncEngine | None = None
+        self._closing = AsyncExitStack()
+        self._is_prepared = False
+        self._turn_to_prepare = asyncio.Lock()
+        self._turn_to_write = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """Open the database and bring its tables to this program's schema.
+
+        Raises StoreUnavailableError; when the database may be away, only if it is there and cannot be used: otherwise
+        what is first asked of it when it has come back brings its tables to the schema.
+        """
+        async with AsyncExitStack() as opened:
+            engine = await opened.enter_async_context(self._opening)
+            try:
+                await self._prepare(engine)
+            except StoreUnavailableError as error:
+                if isinstance(error, NewerSchemaError) or not self._may_be_away:
+                    raise
+            self._engine, self._closing = engine, opened.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let the write that is running finish, then close the database."""
+        async with self._turn_to_write:
+            self._engine = None
+            await self._closing.aclose()
+
+    async def check(self) -> None:
+        """Raise StoreUnavailableError unless the store answers."""
+        await self._read(lambda connection: connection.execute(select(META.c.revision)))
+
+    async def _read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        return await _to_its_end(_transaction(await self._ready(), work))
+
+    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        # writers queue here, in order, rather than poll for the database's lock
+        async with self._turn_to_write:
+            engine = await self._ready()
+            return await _to_its_end(_transaction(engine.execution_options(writing=True), work))
+
+    async def _ready(self) -> AsyncEngine:
+        if self._engine is None:
+            raise StoreUnavailableError("the store is not open")
+        if not self._is_prepared:
+            await _to_its_end(self._prepare(self._engine))
+        return self._engine
+
+    async def _prepare(self, engine: AsyncEngine) -> None:
+        async with self._turn_to_prepare:
+            if not self._is_prepared:
+                await _transaction(
+                    engine.execution_options(writing=True),
+                    lambda connection: connection.run_sync(prepare, self._new_epoch),
+                )
+                self._is_prepared = True
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await a transaction that a cancelled caller does not cut short: the driver would leave it open, and its lock."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def _transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    try:
+        async with engine.begin() as connection:
+            return await work(connection)
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        what = str(cause) or "it does not answer"
+        raise StoreUnavailableError(f"the database {engine.url.database} failed: {what}") from error

@@ -1,0 +1,129 @@
+"""The memory of a fleet: every change that the live state acknowledged, from which the live state is made again."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Row, Select, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.stores.lines import Lines, entry_of
+from app.stores.records import Collection, Entry, Snapshot, Stored
+from app.stores.schema import JOURNAL
+
+INSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
+
+PLACE = (JOURNAL.c.epoch, JOURNAL.c.revision)
+
+PAGE = 200
+
+
+class SqlJournal(Lines):
+    """A journal over an engine that it opens and closes; one `async with` for each instance."""
+
+    async def append(self, entries: Iterable[Entry]) -> Sequence[Entry]:
+        """Keep entries that have a revision, all or none, each once: what is kept already stays as it is.
+
+        Returns those whose epoch and revision belong to a different entry, and which are therefore not kept: the
+        live state has forgotten acknowledged changes and given their revisions away.
+        """
+        in_order = sorted(entries, key=attrgetter("epoch", "revision"))
+
+        async def keep(connection: AsyncConnection) -> Sequence[Entry]:
+            return [each for page in _pages(in_order) for each in await _keep(connection, page)]
+
+        return await self._write(keep)
+
+    async def latest(self) -> Snapshot | None:
+        """Return the newest version of every document, at the highest revision of the newest epoch; None when empty."""
+        found = await self._read(_latest)
+        if found is None:
+            return None
+        epoch, revision, lines = found
+        documents = [_document(line) for line in lines if line.body is not None]
+        return Snapshot(epoch, revision, tuple(sorted(documents, key=attrgetter("collection", "key"))))
+
+    async def gone(self) -> Mapping[tuple[Collection, str], int]:
+        """Return the last version of every document that is deleted, which one made again continues."""
+        found = await self._read(_latest)
+        lines = found[2] if found else []
+        return {(Collection(line.collection), line.key): line.version for line in lines if line.body is None}
+
+    async def position(self, epoch: str, after: int = 0) -> int:
+        """Return the highest revision of an epoch such that none between `after` and it is missing."""
+        revisions = select(JOURNAL.c.revision).where(JOURNAL.c.epoch == epoch, JOURNAL.c.revision > after)
+        counted = revisions.add_columns(func.row_number().over(order_by=JOURNAL.c.revision).label("nth")).subquery()
+        unbroken = select(func.max(counted.c.revision)).where(counted.c.revision - counted.c.nth == after)
+        found: int | None = (await self._read(lambda connection: connection.execute(unbroken))).scalar_one()
+        return after if found is None else found
+
+
+def _place(entry: Entry) -> tuple[str, int | None]:
+    return entry.epoch, entry.revision
+
+
+def _pages(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Cut up what is to be kept: while a page is made into one statement, the process does nothing else."""
+    return (entries[start : start + PAGE] for start in range(0, len(entries), PAGE))
+
+
+async def _keep(connection: AsyncConnection, entries: Sequence[Entry]) -> Sequence[Entry]:
+    free = INSERTS[connection.dialect.name](JOURNAL).on_conflict_do_nothing(index_elements=PLACE).returning(*PLACE)
+    taken = {tuple(row) for row in await connection.execute(free, [_row(entry) for entry in entries])}
+    return await _kept_otherwise(connection, [entry for entry in entries if _place(entry) not in taken])
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {column.name: getattr(entry, column.name) for column in JOURNAL.c if column is not JOURNAL.c.seq}
+
+
+async def _kept_otherwise(connection: AsyncConnection, entries: Sequence[Entry]) -> Sequence[Entry]:
+    by_epoch = defaultdict(list)
+    for entry in entries:
+        by_epoch[entry.epoch].append(entry)
+    kept: dict[tuple[str, int | None], Entry] = {}
+    for epoch, those in by_epoch.items():
+        wanted = select(JOURNAL).where(
+            JOURNAL.c.epoch == epoch, JOURNAL.c.revision.between(those[0].revision, those[-1].revision)
+        )
+        kept |= {_place(line): line for line in map(entry_of, await connection.execute(wanted))}
+    return [entry for entry in entries if replace(kept[_place(entry)], seq=entry.seq) != entry]
+
+
+async def _latest(connection: AsyncConnection) -> tuple[str, int, Sequence[Row[Any]]] | None:
+    newest = (await connection.execute(_EPOCHS.order_by(func.min(JOURNAL.c.seq).desc()).limit(1))).one_or_none()
+    if newest is None:
+        return None
+    return newest.epoch, newest.revision, (await connection.execute(_newest_lines())).all()
+
+
+# an epoch is as old as its first line: carried late, a line of an old epoch does not make it the newest
+_EPOCHS = (
+    select(JOURNAL.c.epoch, func.max(JOURNAL.c.revision).label("revision"), func.min(JOURNAL.c.seq).label("first"))
+    .where(JOURNAL.c.revision.is_not(None))
+    .group_by(JOURNAL.c.epoch)
+)
+
+
+def _newest_lines() -> Select[Any]:
+    epochs = _EPOCHS.subquery()
+    newest_first = func.row_number().over(
+        partition_by=(JOURNAL.c.collection, JOURNAL.c.key), order_by=(epochs.c.first.desc(), JOURNAL.c.revision.desc())
+    )
+    ranked = (
+        select(JOURNAL, newest_first.label("rank"))
+        .join(epochs, JOURNAL.c.epoch == epochs.c.epoch)
+        .where(JOURNAL.c.revision.is_not(None))
+        .subquery()
+    )
+    return select(ranked).where(ranked.c.rank == 1)
+
+
+def _document(line: Row[Any]) -> Stored:
+    return Stored(Collection(line.collection), line.key, line.version, line.body, line.at, line.actor)

@@ -1,0 +1,215 @@
+"""The live state in Redis: every write is one script, which no other comes between; nothing is tried twice."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from app.stores.records import Change, Collection, EmptyError, Entry, Snapshot, StaleError, StoreUnavailableError
+from app.stores.redis_scripts import OUTLINE, REFILL, SINCE, WRITE
+from app.stores.redis_text import applied, brought_up, entry, line_of, name_of, stored, text_of
+from app.stores.sentinel_url import SCHEME, sentinel_address
+
+T = TypeVar("T")
+
+WAITING_S = 60
+"""How long a state that was put aside waits to be put in; who puts it in has died, or has been cut off, by then."""
+
+NOBODY_GONE: Mapping[tuple[Collection, str], int] = MappingProxyType({})
+
+
+@asynccontextmanager
+async def redis_client(url: str, timeout_s: float = 1.0) -> AsyncIterator[Redis]:
+    """Make a client that connects when it is first asked something, and waits no longer than this for an answer.
+
+    The URL is one of redis-py's, or `redis+sentinel://host:port,host:port/service`. Raises ValueError.
+    """
+    # a write that is tried again after it has been applied would be stale
+    options: dict[str, Any] = {
+        # with RESP3 the driver neither sees that an idle connection was closed nor reads a PONG between messages
+        "protocol": 2,
+        "decode_responses": True,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+    }
+    if url.startswith(SCHEME):
+        address = sentinel_address(url)
+        login = {"db": address.db, "username": address.username, "password": address.password}
+        sentinel = Sentinel(  # type: ignore[no-untyped-call] # redis-py has not typed it
+            address.sentinels, sentinel_kwargs=options, **options, **login
+        )
+        client = sentinel.master_for(address.service)
+    else:
+        # whoever finds no free connection waits for one rather than fail
+        client = Redis.from_pool(BlockingConnectionPool.from_url(url, timeout=timeout_s, **options))
+    async with client:
+        yield client
+
+
+class RedisStore:
+    """The live state under one prefix; the hash tag in the prefix keeps its keys on one node.
+
+    `kept_changes` is about how many changes `since` reaches back; after `silence_s` without a ring the connection is
+    asked whether it still is one. What may be long is read and put in by pages of `page_size`, since every answer has
+    to come within the client's time limit.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        prefix: str = "{crossfade}",
+        kept_changes: int = 100_000,
+        silence_s: float = 5.0,
+        page_size: int = 500,
+    ) -> None:
+        self._client = client
+        self._keys = [f"{prefix}:{each}" for each in ("state", "documents", "versions", "changes")]
+        self._channel = f"{prefix}:changed"
+        self._kept_changes = kept_changes
+        self._silence_s = silence_s
+        self._page_size = page_size
+        self._outline = client.register_script(OUTLINE)
+        self._since = client.register_script(SINCE)
+        self._write = client.register_script(WRITE)
+        self._refill = client.register_script(REFILL)
+
+    async def load(self) -> Snapshot | None:
+        """Return the whole state, as it is at one moment; None when it is empty.
+
+        It is read in pages, each within the time limit, and then brought up to what has changed in the meantime.
+        """
+        with _as_unavailable():
+            (epoch, revision), names = await self._outline(self._keys)
+            if epoch is None:
+                return None
+            pages = [await self._client.hmget(self._keys[1], page) for page in _pages(names, self._page_size)]
+        texts: Iterator[Any] = filter(None, chain.from_iterable(pages))
+        later = await self.since(epoch, int(revision))
+        if later is None:
+            raise StoreUnavailableError("Redis failed: its state was lost while it was being read")
+        return brought_up(Snapshot(epoch, int(revision), tuple(map(stored, texts))), later)
+
+    async def write(self, changes: Sequence[Change]) -> Sequence[Entry]:
+        """Apply all changes or none, one revision each, and ring.
+
+        Raises StaleError when a document is not at the version its change expects, EmptyError on an empty state, and
+        StoreUnavailableError; after the last one the changes may have been applied all the same, but never in part.
+        """
+        wanted = [argument for change in changes for argument in _arguments(change)]
+        with _as_unavailable():
+            answer = await self._write(self._keys, [self._channel, self._kept_changes, *wanted])
+        match answer:
+            case None:
+                raise EmptyError("Redis holds no state: it has been emptied or is new, and is to be refilled")
+            case int():
+                raise StaleError(answer)
+        epoch, before, versions = answer
+        return [
+            applied(change, epoch, revision, version)
+            for revision, (change, version) in enumerate(zip(changes, versions, strict=True), before + 1)
+        ]
+
+    async def since(self, epoch: str, revision: int) -> Sequence[Entry] | None:
+        """Return what came after a revision, in order.
+
+        None when only loading the whole state tells: another epoch, an empty Redis, changes no longer kept, or a
+        Redis that has lost its latest changes.
+        """
+        entries: list[Entry] = []
+        page = await self._page_after(epoch, revision)
+        goal = page[0] if page else 0
+        while page:
+            entries += page[1]
+            if revision + len(entries) >= goal:
+                # the goal is where a write ended; what follows may be a part of the next
+                return entries[: goal - revision]
+            page = await self._page_after(epoch, revision + len(entries))
+        return None
+
+    async def rings(self) -> AsyncIterator[None]:
+        """Ring once when listening begins, so that nothing is missed, and then at every change.
+
+        Raises StoreUnavailableError when the connection is lost.
+        """
+        with _as_unavailable():
+            async with self._client.pubsub() as doorbell:
+                await doorbell.subscribe(self._channel)
+                while True:
+                    if (await self._heard(doorbell))["type"] != "pong":
+                        yield
+
+    async def refill(self, snapshot: Snapshot, gone: Mapping[tuple[Collection, str], int] = NOBODY_GONE) -> bool:
+        """Put a state in and ring if there is none; false when there is.
+
+        `gone` has the last versions of deleted documents, which a document made again continues.
+        """
+        texts = {name_of(each.collection, each.key): text_of(each) for each in snapshot.documents}
+        versions = {name_of(each.collection, each.key): each.version for each in snapshot.documents}
+        versions |= {name_of(*name): version for name, version in gone.items()}
+        with _as_unavailable():
+            if await self._client.exists(self._keys[0]):
+                return False
+            waiting = [await self._put_aside(texts), await self._put_aside(versions)]
+            told = (self._channel, snapshot.epoch, snapshot.revision, len(texts), len(versions))
+            return bool(await self._refill([*self._keys, *waiting], told))
+
+    async def check(self) -> None:
+        """Raise StoreUnavailableError unless Redis answers."""
+        with _as_unavailable():
+            await self._client.ping()
+
+    async def _page_after(self, epoch: str, revision: int) -> tuple[int, list[Entry]] | None:
+        """Return the latest revision and the first changes after one; None when they have a gap."""
+        with _as_unavailable():
+            (here, now), found = await self._since(self._keys, [revision, self._page_size])
+        if here != epoch:
+            return None
+        entries = [entry(epoch, each) for each in found]
+        wanted = min(int(now) - revision, self._page_size)
+        gapless = len(entries) == wanted and (not entries or entries[-1].revision == revision + wanted)
+        return (int(now), entries) if gapless else None
+
+    async def _put_aside(self, fields: Mapping[str, str] | Mapping[str, int]) -> str:
+        """Put a hash, page by page, where it waits for its moment, and goes away when that does not come."""
+        key = f"{self._keys[1]}:{uuid4().hex}"
+        for page in _pages([*fields.items()], self._page_size):
+            async with self._client.pipeline(transaction=True) as together:
+                together.hset(key, mapping=dict(page))
+                together.expire(key, WAITING_S)
+                await together.execute()
+        return key
+
+    async def _heard(self, doorbell: PubSub) -> dict[str, Any]:
+        message: dict[str, Any] | None = await doorbell.get_message(timeout=self._silence_s)
+        if message is None:
+            await doorbell.ping()
+            message = await doorbell.get_message(timeout=self._silence_s)
+        if message is None:
+            raise StoreUnavailableError("Redis failed: it does not answer any more")
+        return message
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise StoreUnavailableError(f"Redis failed: {error}") from error
+
+
+def _arguments(change: Change) -> tuple[str | int, ...]:
+    name = name_of(change.collection, change.key)
+    return name, change.expected, change.action, line_of(change), change.body or ""
+
+
+def _pages(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
