@@ -13,6 +13,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 ADMIN_ID = "admin"
 
+RESERVED_IDS = frozenset({ADMIN_ID, "start", "seed", "environment"})
+"""Actors of the audit that no made token may pass for."""
+
 TokenId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 """A token's public half and its holder's name: 1 to 64 of lower-case letters, digits and `-`."""
 

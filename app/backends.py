@@ -247,7 +247,8 @@ def _is_soiled(connection: Connection) -> bool:
 
 def _send_error(error: Exception) -> SendError:
     """Say in our words what aiohttp says in its own."""
-    told = str(error).partition("\n")[0][:200]
+    # what a backend answered is not ours to log, nor is the URL with the caller's query, which aiohttp adds to it
+    told = "malformed" if isinstance(error, ClientResponseError) else str(error).partition("\n")[0][:200]
     return SendError(_cause(error), f"{type(error).__name__}: {told}")
 
 

@@ -170,4 +170,5 @@ def _as_entry(change: Change) -> Entry:
 
 
 def _away(error: StoreUnavailableError) -> ProblemError:
+    log.warning("change refused: the store is away", why=str(error))
     return ProblemError(503, Code.STORE_UNAVAILABLE, f"the change was not made: {error}", headers={"Retry-After": "5"})

@@ -22,6 +22,7 @@ class Code(StrEnum):
     MALFORMED_JSON = "malformed_json"
     JSON_TOO_DEEP = "json_too_deep"
     BODY_TOO_LARGE = "body_too_large"
+    BODY_TOO_SLOW = "body_too_slow"
     TOO_MANY_HEADERS = "too_many_headers"
     UNAUTHENTICATED = "unauthenticated"
     RATE_LIMITED = "rate_limited"

@@ -33,6 +33,7 @@ class LaneBook:
         """Make the lanes that are missing and forget those whose backend is gone."""
         for name in self._lanes.keys() - routes.keys():
             for backend in self._lanes.pop(name):
+                self._made_for.pop((name, backend), None)
                 self._metrics.forget_lane(name, backend)
         for route in routes.values():
             before = self._lanes.get(route.name, {})

@@ -57,7 +57,12 @@ def create_app(settings: Settings | None = None, *, send: Send | None = None, cl
             shell.services = None
 
     app = FastAPI(
-        title="Crossfade", version=VERSION, lifespan=lifespan, redoc_url=None, swagger_ui_oauth2_redirect_url=None
+        title="Crossfade",
+        version=VERSION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        swagger_ui_oauth2_redirect_url=None,
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """How the service runs; with no setting at all it keeps its state in SQLite below `./.crossfade`."""
 
-    model_config = SettingsConfigDict(env_prefix="CROSSFADE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CROSSFADE_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Annotated[Path, Field(description="Folder of the embedded store.")] = Path(".crossfade")
     redis_url: Annotated[
@@ -27,6 +27,7 @@ class Settings(BaseSettings):
         SecretStr | None, Field(min_length=16, description="The first admin token; made and printed once if unset.")
     ] = None
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body, in bytes.")] = 10_485_760
+    body_timeout_s: Annotated[float, Field(gt=0, description="Seconds a request body may take to arrive.")] = 30.0
     max_headers: Annotated[int, Field(ge=8, description="Most header fields of a request.")] = 100
     max_json_depth: Annotated[int, Field(ge=4, le=512, description="Deepest nesting of a JSON body.")] = 32
     max_concurrency: Annotated[int, Field(ge=1, description="Most requests at once; more are answered 503.")] = 10_000

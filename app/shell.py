@@ -3,10 +3,11 @@
 import structlog
 from fastapi import FastAPI
 
-from app.api.asgi import CallerLeftError, Message, Receive, Scope, Send, parsed, read_body, respond_problem
+from app.api.asgi import CallerLeftError, Message, Receive, Scope, Send, parsed, read_body_in_time, respond_problem
 from app.api.hot import Found, find, find_alias
-from app.api.params import PRINCIPAL
-from app.auth import Principal
+from app.api.openapi import OPEN_PATHS
+from app.api.params import PRINCIPAL, admitted
+from app.auth import Principal, Role
 from app.changes import By
 from app.errors import Code, ProblemError
 from app.logins import FAILURES, WINDOW_S, source_of
@@ -23,7 +24,7 @@ LABEL = "crossfade.endpoint"
 
 _PREFIX = "/api/"
 _BODILESS = {"GET", "HEAD", "OPTIONS"}
-_ALWAYS_ADMITTED = {"/healthz", "/readyz"}
+_PROBES = {"/healthz", "/readyz"}
 
 
 class Shell:
@@ -70,15 +71,17 @@ class Shell:
         if len(headers) > services.settings.max_headers:
             detail = f"a request may have {services.settings.max_headers} header fields at most"
             raise ProblemError(431, Code.TOO_MANY_HEADERS, detail)
-        if self._open > services.settings.max_concurrency and scope["path"] not in _ALWAYS_ADMITTED:
+        principal = scope[PRINCIPAL] = principal_of(services, headers)
+        if self._open > services.settings.max_concurrency and not _is_always_admitted(scope, principal):
             raise ProblemError(503, Code.OVERLOADED, "too many requests at once", headers={"Retry-After": "1"})
-        scope[PRINCIPAL] = principal_of(services, headers)
         if found is None:
             return await self._control(services, scope, receive, send)
         label = scope[LABEL] = found.endpoint.template
         return label, await found.endpoint.handler(services, scope, receive, send, found.route, found.path)
 
     async def _control(self, services: Services, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
+        if scope["path"] not in OPEN_PATHS:
+            admitted(scope[PRINCIPAL])
         if scope["method"] not in _BODILESS:
             receive = await _checked_body(services, scope, receive)
         status = 0
@@ -98,6 +101,11 @@ class Shell:
         return getattr(scope.get("route"), "path", "other"), status
 
 
+def _is_always_admitted(scope: Scope, principal: Principal | None) -> bool:
+    """Say whether a full service answers all the same: probes, and whoever may use the kill switch."""
+    return scope["path"] in _PROBES or (principal is not None and principal.may(Role.KILL))
+
+
 def _found(services: Services, scope: Scope) -> Found | None:
     """Find the hot endpoint, and take `/api` off the path."""
     path = scope["raw_path"].decode("latin-1")
@@ -112,7 +120,7 @@ def _found(services: Services, scope: Scope) -> Found | None:
 
 async def _checked_body(services: Services, scope: Scope, receive: Receive) -> Receive:
     """Read the body within its limits, and return what gives it once more."""
-    body = await read_body(receive, services.settings.max_body_bytes)
+    body = await read_body_in_time(receive, services.settings.max_body_bytes, services.settings.body_timeout_s)
     if body:
         parsed(body, services.settings.max_json_depth)
         scope["headers"] = _as_json(scope["headers"])

@@ -72,7 +72,12 @@ class Traffic:
             self._metrics.count_attempt(route.name, attempt.backend, result, attempt.elapsed_ms / 1000)
             if attempt.cause not in QUIET:
                 log.warning(
-                    "attempt failed", route=route.name, backend=attempt.backend, cause=result, why=attempt.detail
+                    "attempt failed",
+                    route=route.name,
+                    backend=attempt.backend,
+                    cause=result,
+                    why=attempt.detail,
+                    status=attempt.status,
                 )
         return carried
 

@@ -1,5 +1,7 @@
 """What plain ASGI endpoints share: reading a body, reading a caller's attributes, writing an answer."""
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -34,6 +36,16 @@ async def read_body(receive: Receive, limit: int) -> bytes:
             return body
 
 
+async def read_body_in_time(receive: Receive, limit: int, seconds: float) -> bytes:
+    """Return the whole request body, for callers who are not trusted to send it. Raises ProblemError 408 too."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await read_body(receive, limit)
+    except TimeoutError:
+        detail = f"the request body was not here within {seconds:g} s"
+        raise ProblemError(408, Code.BODY_TOO_SLOW, detail, headers={"Connection": "close"}) from None
+
+
 def parsed(body: bytes, max_depth: int) -> Any:
     """Return the JSON of a body. Raises ProblemError 400 when it is none, or nested deeper than `max_depth`."""
     if body.count(b"[") + body.count(b"{") > max_depth and deeper_than(body, max_depth):
@@ -45,37 +57,19 @@ def parsed(body: bytes, max_depth: int) -> Any:
 
 
 def deeper_than(body: bytes, max_depth: int) -> bool:
-    """Say whether the brackets outside of strings are nested deeper than `max_depth`."""
-    depth, at = 0, 0
-    while at < len(body):
-        byte = body[at]
-        if byte == _QUOTE:
-            at = _end_of_string(body, at)
-        elif byte in b"[{":
-            depth += 1
-            if depth > max_depth:
-                return True
-        elif byte in b"]}":
-            depth -= 1
-        at += 1
-    return False
+    """Say whether the brackets outside of strings are nested deeper than `max_depth`.
+
+    Each round takes the innermost pairs away; what is left after as many rounds is deeper.
+    """
+    brackets = _STRING.sub(b"", body).translate(_ALL_SQUARE, _NO_BRACKETS)
+    for _ in range(max_depth):
+        brackets = brackets.replace(b"[]", b"")
+    return brackets != b""
 
 
-_QUOTE, _BACKSLASH = b'"'[0], b"\\"[0]
-
-
-def _end_of_string(body: bytes, start: int) -> int:
-    at = body.find(b'"', start + 1)
-    while at > 0 and _is_escaped(body, at):
-        at = body.find(b'"', at + 1)
-    return at if at > 0 else len(body)
-
-
-def _is_escaped(body: bytes, quote: int) -> bool:
-    backslashes = 0
-    while body[quote - 1 - backslashes] == _BACKSLASH:
-        backslashes += 1
-    return backslashes % 2 == 1
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

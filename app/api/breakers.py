@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import structlog
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -11,6 +12,8 @@ from app.stores.records import Action
 from app.wiring import Services
 from routers.breaker import State
 from routers.lanes import Lane
+
+log = structlog.get_logger("crossfade.breaker")
 
 router = APIRouter(tags=["breakers"])
 
@@ -62,7 +65,10 @@ async def command_breaker(
     now = services.clock.monotonic()
     {"open": lane.breaker.force_open, "close": lane.breaker.force_closed, "reset": lane.breaker.reset}[command](now)
     action = Action(f"breaker_{command}")
-    await services.changes.note(action, "breaker", f"{route}/{backend}", by(principal, body.reason if body else ""))
+    try:
+        await services.changes.note(action, "breaker", f"{route}/{backend}", by(principal, body.reason if body else ""))
+    except ProblemError as problem:
+        log.warning("breaker moved, but not in the audit", action=action, why=problem.detail)
     return _view(route, lane, now)
 
 

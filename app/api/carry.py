@@ -1,13 +1,14 @@
 """`ANY /route/{route}[/…]`: carry a call to the backend its caller belongs to. Plain ASGI."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import orjson
 import structlog
+from structlog.stdlib import BoundLogger
 
-from app.api.asgi import Receive, Scope, Send, read_body
+from app.api.asgi import Receive, Scope, Send, read_body, read_body_in_time
 from app.api.params import PRINCIPAL, admitted, check_scopes
 from app.auth import Role
 from app.errors import Code, ProblemError
@@ -17,6 +18,7 @@ from flags.context import TARGETING_KEY, Context
 from routers.attempts import Dispatched, failure_status, retry_after_s
 from routers.call import Answer, Call, Headers, SendError
 from routers.hops import UnsafeCallError, safe_path
+from routers.lanes import Lane
 from routers.model import Auth, Route, Source
 from routers.streams import close
 
@@ -42,12 +44,10 @@ OPERATION = {
 
 async def carry(services: Services, scope: Scope, receive: Receive, send: Send, name: str, path: str) -> int:
     """Carry one call and return the status of its answer; `path` is what follows the route's name, undecoded."""
-    body = await read_body(receive, services.settings.max_body_bytes)
-    route = services.live.state.routes.get(name)
-    if route is None:
-        raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
-    if route.auth is Auth.TOKEN:
-        check_scopes(admitted(scope[PRINCIPAL], Role.EVALUATE), route)
+    body = await _body(services, _admitting(services, scope, name), receive)
+    # the route may have changed while the body came
+    route = _admitting(services, scope, name)
+    lanes = services.lanes.of(name)
     call = _call(scope, path, body)
     choice = services.traffic.choose(route, _context(route, scope["headers"], body))
     try:
@@ -56,12 +56,30 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
         raise _unsafe(error) from error
     marks = _marks(choice, carried)
     if carried.answer is None:
-        raise _failure(services, route, carried, marks)
+        raise _failure(route, carried, lanes, services.clock.monotonic(), marks)
     if carried.answer.rest is None:
         await _whole(send, carried.answer, marks)
     else:
-        await _stream(receive, send, carried.answer, carried.answer.rest, marks)
+        bound = log.bind(route=name, backend=carried.backend, decision_id=choice.id)
+        await _stream(receive, send, carried.answer, carried.answer.rest, marks, bound)
     return carried.answer.status
+
+
+def _admitting(services: Services, scope: Scope, name: str) -> Route:
+    """Return the route if there is one and its caller may use it. Raises ProblemError 401, 403, 404."""
+    route = services.live.state.routes.get(name)
+    if route is None:
+        raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
+    if route.auth is Auth.TOKEN:
+        check_scopes(admitted(scope[PRINCIPAL], Role.EVALUATE), route)
+    return route
+
+
+async def _body(services: Services, route: Route, receive: Receive) -> bytes:
+    settings = services.settings
+    if route.auth is Auth.TOKEN:
+        return await read_body(receive, settings.max_body_bytes)
+    return await read_body_in_time(receive, settings.max_body_bytes, settings.body_timeout_s)
 
 
 def _call(scope: Scope, path: str, body: bytes) -> Call:
@@ -135,11 +153,10 @@ def _marks(choice: Choice, carried: Dispatched) -> Headers:
     return marks
 
 
-def _failure(services: Services, route: Route, carried: Dispatched, marks: Headers) -> ProblemError:
+def _failure(route: Route, carried: Dispatched, lanes: Mapping[str, Lane], now: float, marks: Headers) -> ProblemError:
     status = failure_status(carried.attempts)
     headers = {name.decode(): value.decode() for name, value in marks}
     if status == 503:
-        lanes, now = services.lanes.of(route.name), services.clock.monotonic()
         headers["retry-after"] = str(retry_after_s(carried.attempts, lanes, now))
     attempts = [
         {"backend": each.backend, "cause": each.cause, "status": each.status, "ms": round(each.elapsed_ms, 1)}
@@ -161,7 +178,9 @@ def _told(answer: Answer, marks: Headers) -> Headers:
     return kept + marks
 
 
-async def _stream(receive: Receive, send: Send, answer: Answer, rest: AsyncIterator[bytes], marks: Headers) -> None:
+async def _stream(
+    receive: Receive, send: Send, answer: Answer, rest: AsyncIterator[bytes], marks: Headers, bound: BoundLogger
+) -> None:
     """Pass the pieces on as they come, until the end, a break, or until the caller leaves.
 
     A break is told in-band where the stream has a form for it (SSE), and the answer is left incomplete, so that
@@ -169,7 +188,7 @@ async def _stream(receive: Receive, send: Send, answer: Answer, rest: AsyncItera
     """
     headers = _told(answer, marks)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    pump = asyncio.ensure_future(_pump(send, answer, rest))
+    pump = asyncio.ensure_future(_pump(send, answer, rest, bound))
     watch = asyncio.ensure_future(_until_left(receive))
     try:
         await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
@@ -178,17 +197,19 @@ async def _stream(receive: Receive, send: Send, answer: Answer, rest: AsyncItera
         pump.cancel()
         await asyncio.gather(watch, pump, return_exceptions=True)
         await close(rest)
+    if not pump.cancelled():
+        pump.result()
 
 
-async def _pump(send: Send, answer: Answer, rest: AsyncIterator[bytes]) -> None:
+async def _pump(send: Send, answer: Answer, rest: AsyncIterator[bytes], bound: BoundLogger) -> None:
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     try:
         async for piece in rest:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     except SendError as error:
-        log.warning("stream broke", cause=error.cause, detail=error.detail)
+        bound.warning("stream broke", cause=error.cause, detail=error.detail)
         if _is_sse(answer):
-            told = orjson.dumps({"code": Code.ROUTE_FAILED, "cause": error.cause, "detail": error.detail})
+            told = orjson.dumps({"code": Code.ROUTE_FAILED, "cause": error.cause})
             event = b"event: error\ndata: " + told + b"\n\n"
             await send({"type": "http.response.body", "body": event, "more_body": True})
         return

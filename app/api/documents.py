@@ -1,6 +1,6 @@
 """What endpoints of documents share: writing, patching, refusing and the history."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from app.api.params import Page
 from app.changes import By, Wanted
 from app.errors import Code, ProblemError, invalid
-from app.refresh import read_document
+from app.refresh import State, read_document
 from app.stores.records import Action, Collection, Entry
 from app.wiring import Services
 
@@ -30,13 +30,15 @@ class Version(BaseModel, Generic[Document]):
 
 
 async def written(
-    services: Services, collection: Collection, document: Document, expected: int | None, by: By, response: Response
+    services: Services, model: type[Document], decide: Callable[[State], Wanted], by: By, response: Response
 ) -> Document:
-    """Write one document and return it as it is now in force, its version as the ETag. Raises ProblemError."""
-    key = document.model_dump()["key" if collection is Collection.FLAG else "name"]
-    [entry] = await services.changes.make([Wanted(collection, key, document, expected)], by)
+    """Write the document that `decide` makes of the state in force, with no other write in between.
+
+    Returns it as it is now in force, its version as the ETag. Raises ProblemError.
+    """
+    [entry] = await services.changes.decide_and_make(lambda state: [decide(state)], by)
     response.headers["ETag"] = f'"{entry.version}"'
-    return read_document(type(document), entry.body or "", entry.version or 0, entry.at, entry.actor)
+    return read_document(model, entry.body or "", entry.version or 0, entry.at, entry.actor)
 
 
 def patched(document: Document, patch: Mapping[str, Any]) -> Document:

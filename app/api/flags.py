@@ -28,7 +28,6 @@ from app.changes import Wanted
 from app.errors import Code, ProblemError
 from app.refresh import State, read_document
 from app.stores.records import Collection
-from app.wiring import Services
 from flags.evaluate import evaluate, trace
 from flags.model import Flag
 from flags.names import Kind, Reason
@@ -107,13 +106,14 @@ async def create_flag(
     """Create a flag; `{"key": "x"}` alone makes a boolean one at 0 %."""
     if services.live.state.ruleset.document(flag.key) is not None:
         raise ProblemError(409, Code.ALREADY_EXISTS, f'flag "{flag.key}" exists; PUT /flags/{flag.key} changes it')
-    return await written(services, Collection.FLAG, flag, 0, by(principal, reason), response)
+    made = Wanted(Collection.FLAG, flag.key, flag, 0)
+    return await written(services, Flag, lambda _: made, by(principal, reason), response)
 
 
 @router.get("/{key}")
 async def get_flag(services: ServicesOf, _: Reader, key: str, response: Response) -> Flag:
     """Return one flag; its version is the ETag."""
-    flag = flag_of(services, key)
+    flag = flag_of(services.live.state, key)
     response.headers["ETag"] = f'"{flag.version}"'
     return flag
 
@@ -129,10 +129,14 @@ async def replace_flag(
     reason: ChangeReason = "",
 ) -> Flag:
     """Replace a flag by a whole document."""
-    flag_of(services, key)
     if flag.key != key:
         raise ProblemError(422, Code.INVALID_DOCUMENT, f'key: the path says "{key}", the document "{flag.key}"')
-    return await written(services, Collection.FLAG, flag, version, by(principal, reason), response)
+
+    def decide(state: State) -> Wanted:
+        flag_of(state, key)
+        return Wanted(Collection.FLAG, key, flag, version)
+
+    return await written(services, Flag, decide, by(principal, reason), response)
 
 
 @router.patch("/{key}")
@@ -146,10 +150,14 @@ async def patch_flag(
     reason: ChangeReason = "",
 ) -> Flag:
     """Replace some fields of a flag, each as a whole; null brings a field's default back."""
-    flag = patched(flag_of(services, key), patch)
-    if flag.key != key:
-        raise ProblemError(422, Code.INVALID_DOCUMENT, "key: a flag cannot be renamed; create another")
-    return await written(services, Collection.FLAG, flag, version, by(principal, reason), response)
+
+    def decide(state: State) -> Wanted:
+        flag = patched(flag_of(state, key), patch)
+        if flag.key != key:
+            raise ProblemError(422, Code.INVALID_DOCUMENT, "key: a flag cannot be renamed; create another")
+        return Wanted(Collection.FLAG, key, flag, version)
+
+    return await written(services, Flag, decide, by(principal, reason), response)
 
 
 @router.delete("/{key}", status_code=204)
@@ -162,8 +170,8 @@ async def delete_flag(
     reason: ChangeReason = "",
 ) -> None:
     """Delete a flag that nothing stands on; its history stays."""
-    flag_of(services, key)
-    why = body.reason if body else reason
+    flag_of(services.live.state, key)
+    why = body.reason if body else ""
     await services.changes.make([Wanted(Collection.FLAG, key, None, version)], by(principal, why or reason))
 
 
@@ -180,13 +188,14 @@ async def revert_flag(
     services: ServicesOf, principal: Admin, key: str, body: RevertBody, version: OptionalVersion, response: Response
 ) -> Flag:
     """Write an older version of a flag again, as a new version."""
-    flag_of(services, key)
+    flag_of(services.live.state, key)
     entry = await services.store.version(Collection.FLAG, key, body.version)
     if entry is None or entry.body is None:
         raise ProblemError(404, Code.UNKNOWN_VERSION, f'flag "{key}" has no version {body.version} to go back to')
     flag = read_document(Flag, entry.body, body.version, entry.at, entry.actor)
+    wanted = Wanted(Collection.FLAG, key, flag, version)
     why = body.reason or f"back to version {body.version}"
-    return await written(services, Collection.FLAG, flag, version, by(principal, why), response)
+    return await written(services, Flag, lambda _: wanted, by(principal, why), response)
 
 
 @router.put("/{key}/rollout")
@@ -195,33 +204,29 @@ async def roll_out(
 ) -> Flag:
     """Set the share of everyone that gets the growing variant; the off variant has the rest."""
 
-    def decide(state: State) -> list[Wanted]:
-        flag = state.ruleset.document(key)
-        if flag is None:
-            raise unknown_flag(key)
+    def decide(state: State) -> Wanted:
         try:
-            return [Wanted(Collection.FLAG, key, rolled_out(flag, body.percentage, body.variant), version)]
+            flag = rolled_out(flag_of(state, key), body.percentage, body.variant)
         except PercentageError as error:
             raise ProblemError(422, Code.INVALID_REQUEST, str(error)) from error
+        return Wanted(Collection.FLAG, key, flag, version)
 
-    [entry] = await services.changes.decide_and_make(decide, by(principal, body.reason))
-    response.headers["ETag"] = f'"{entry.version}"'
-    return read_document(Flag, entry.body or "", entry.version or 0, entry.at, entry.actor)
+    return await written(services, Flag, decide, by(principal, body.reason), response)
 
 
 @router.post("/{key}/evaluate")
 async def evaluate_flag(services: ServicesOf, _: Reader, key: str, body: EvaluateBody) -> Evaluation:
     """Evaluate a flag for one caller, and show the way to the answer."""
-    flag_of(services, key)
+    flag_of(services.live.state, key)
     ruleset, now = services.live.state.ruleset, services.clock.wall()
     decision = evaluate(ruleset, key, body.context, now)
     steps = [TraceItem(step=step, decided=decided) for step, decided in trace(ruleset, key, body.context, now)]
     return Evaluation(**decision._asdict(), trace=steps)
 
 
-def flag_of(services: Services, key: str) -> Flag:
+def flag_of(state: State, key: str) -> Flag:
     """Return a flag in force. Raises ProblemError 404."""
-    flag = services.live.state.ruleset.document(key)
+    flag = state.ruleset.document(key)
     if flag is None:
         raise unknown_flag(key)
     return flag

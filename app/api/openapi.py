@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from app.api.hot import TABLE, HotEndpoint
 from app.errors import PROBLEM_TYPE, Code
 
-OPEN_PATHS = {"/healthz", "/readyz", "/metrics"}
+OPEN_PATHS = {"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
 """Paths that need no token."""
 
 _PROBLEM = {

@@ -53,8 +53,8 @@ def requires(role: Role) -> Callable[[Request], Principal]:
     return caller
 
 
-def admitted(principal: Principal | None, role: Role) -> Principal:
-    """Return the caller if it has the role. Raises ProblemError 401 or 403."""
+def admitted(principal: Principal | None, role: Role | None = None) -> Principal:
+    """Return the caller if it has the role, or any when none is named. Raises ProblemError 401 or 403."""
     if principal is None:
         raise ProblemError(
             401,
@@ -62,7 +62,7 @@ def admitted(principal: Principal | None, role: Role) -> Principal:
             "send a valid token: Authorization: Bearer <token>",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    if not principal.may(role):
+    if role is not None and not principal.may(role):
         detail = f'token "{principal.name}" has the role {principal.role}; this needs {role}'
         raise ProblemError(403, Code.FORBIDDEN, detail)
     return principal

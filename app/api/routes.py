@@ -24,6 +24,7 @@ from app.api.params import (
 )
 from app.changes import Wanted
 from app.errors import Code, ProblemError
+from app.refresh import State
 from app.stores.records import Collection
 from app.wiring import Services
 from routers.breaker import State as BreakerState
@@ -67,13 +68,14 @@ async def create_route(
     if route.name in services.live.state.routes:
         detail = f'route "{route.name}" exists; PUT /routes/{route.name} changes it'
         raise ProblemError(409, Code.ALREADY_EXISTS, detail)
-    return await written(services, Collection.ROUTE, route, 0, by(principal, reason), response)
+    made = Wanted(Collection.ROUTE, route.name, route, 0)
+    return await written(services, Route, lambda _: made, by(principal, reason), response)
 
 
 @router.get("/routes/{name}")
 async def get_route(services: ServicesOf, _: Reader, name: str, response: Response) -> Route:
     """Return one route; its version is the ETag."""
-    route = route_of(services, name)
+    route = route_of(services.live.state, name)
     response.headers["ETag"] = f'"{route.version}"'
     return route
 
@@ -89,10 +91,14 @@ async def replace_route(
     reason: ChangeReason = "",
 ) -> Route:
     """Replace a route by a whole document; breakers of backends that stay as they are keep their state."""
-    route_of(services, name)
     if route.name != name:
         raise ProblemError(422, Code.INVALID_DOCUMENT, f'name: the path says "{name}", the document "{route.name}"')
-    return await written(services, Collection.ROUTE, route, version, by(principal, reason), response)
+
+    def decide(state: State) -> Wanted:
+        route_of(state, name)
+        return Wanted(Collection.ROUTE, name, route, version)
+
+    return await written(services, Route, decide, by(principal, reason), response)
 
 
 @router.patch("/routes/{name}")
@@ -106,10 +112,14 @@ async def patch_route(
     reason: ChangeReason = "",
 ) -> Route:
     """Replace some fields of a route, each as a whole; null brings a field's default back."""
-    route = patched(route_of(services, name), patch)
-    if route.name != name:
-        raise ProblemError(422, Code.INVALID_DOCUMENT, "name: a route cannot be renamed; create another")
-    return await written(services, Collection.ROUTE, route, version, by(principal, reason), response)
+
+    def decide(state: State) -> Wanted:
+        route = patched(route_of(state, name), patch)
+        if route.name != name:
+            raise ProblemError(422, Code.INVALID_DOCUMENT, "name: a route cannot be renamed; create another")
+        return Wanted(Collection.ROUTE, name, route, version)
+
+    return await written(services, Route, decide, by(principal, reason), response)
 
 
 @router.delete("/routes/{name}", status_code=204)
@@ -122,7 +132,7 @@ async def delete_route(
     reason: ChangeReason = "",
 ) -> None:
     """Delete a route; its history stays."""
-    route_of(services, name)
+    route_of(services.live.state, name)
     why = body.reason if body else ""
     await services.changes.make([Wanted(Collection.ROUTE, name, None, version)], by(principal, why or reason))
 
@@ -151,26 +161,26 @@ async def side_health(services: ServicesOf, _: Reader, name: str, side: str, res
     return await _health(services, name, SIDES.get(side, side), response)
 
 
-def route_of(services: Services, name: str) -> Route:
+def route_of(state: State, name: str) -> Route:
     """Return a route in force. Raises ProblemError 404."""
-    route = services.live.state.routes.get(name)
+    route = state.routes.get(name)
     if route is None:
         raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
     return route
 
 
 async def _health(services: Services, name: str, side: str, response: Response) -> Health:
-    route = route_of(services, name)
+    route = route_of(services.live.state, name)
     backend = route.backends.get(side)
     if backend is None:
         known = ", ".join(route.backends)
         raise ProblemError(404, Code.UNKNOWN_BACKEND, f'route "{name}" has no backend "{side}", only {known}')
+    lane = services.lanes.of(name)[side]
     started = services.clock.monotonic()
     status, error = await _probe(services, backend)
     now = services.clock.monotonic()
     healthy = status is not None and 200 <= status < 300
     response.status_code = 200 if healthy else 503
-    lane = services.lanes.of(name)[side]
     seen = lane.breaker.status(now)
     return Health(
         route=name,

@@ -15,8 +15,9 @@ def listening(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
-    except OSError as error:
-        told = f"Crossfade cannot listen on {host} port {port}: {error.strerror}."
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "that is no name of a host"
+        told = f"Crossfade cannot listen on {host} port {port}: {why}."
         raise CommandError(Exit.REFUSED, told, "Choose another with --host and --port.") from error
     return listener
 

@@ -19,8 +19,8 @@ def serve(
     with telling():
         if workers > 1:
             raise usage(
-                f"--workers {workers} needs a store that processes share; the embedded SQLite is for one process.\n"
-                "That store is Redis, by CROSSFADE_REDIS_URL, which a later release reads; until then run one worker."
+                f"--workers {workers} is not there yet: each `crossfade serve` is one process.\n"
+                "Several work as one today: start each by itself, all with the same CROSSFADE_REDIS_URL and another --port."
             )
         _serve(host, port)
 

@@ -1,6 +1,7 @@
 """The live state in Redis: every write is one script, which no other comes between; nothing is tried twice."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
 from types import MappingProxyType
@@ -27,8 +28,8 @@ NOBODY_GONE: Mapping[tuple[Collection, str], int] = MappingProxyType({})
 
 
 @asynccontextmanager
-async def redis_client(url: str, timeout_s: float = 1.0) -> AsyncIterator[Redis]:
-    """Make a client that connects when it is first asked something, and waits no longer than this for an answer.
+async def redis_client(url: str, connect_timeout_s: float = 0.5) -> AsyncIterator[Redis]:
+    """Make a client that connects when it is first asked something; how long it may take is for who asks to say.
 
     The URL is one of redis-py's, or `redis+sentinel://host:port,host:port/service`. Raises ValueError.
     """
@@ -38,8 +39,9 @@ async def redis_client(url: str, timeout_s: float = 1.0) -> AsyncIterator[Redis]
         "protocol": 2,
         "decode_responses": True,
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": timeout_s,
+        # in Python 3.11 the driver's own time limit now and then swallows a cancellation
+        "socket_timeout": None,
+        "socket_connect_timeout": connect_timeout_s,
     }
     if url.startswith(SCHEME):
         address = sentinel_address(url)
@@ -50,7 +52,7 @@ async def redis_client(url: str, timeout_s: float = 1.0) -> AsyncIterator[Redis]
         client = sentinel.master_for(address.service)
     else:
         # whoever finds no free connection waits for one rather than fail
-        client = Redis.from_pool(BlockingConnectionPool.from_url(url, timeout=timeout_s, **options))
+        client = Redis.from_pool(BlockingConnectionPool.from_url(url, timeout=None, **options))
     async with client:
         yield client
 
@@ -60,7 +62,7 @@ class RedisStore:
 
     `kept_changes` is about how many changes `since` reaches back; after `silence_s` without a ring the connection is
     asked whether it still is one. What may be long is read and put in by pages of `page_size`, since every answer has
-    to come within the client's time limit.
+    to come within `timeout_s`.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class RedisStore:
         kept_changes: int = 100_000,
         silence_s: float = 5.0,
         page_size: int = 500,
+        timeout_s: float = 1.0,
     ) -> None:
         self._client = client
         self._keys = [f"{prefix}:{each}" for each in ("state", "documents", "versions", "changes")]
@@ -77,6 +80,7 @@ class RedisStore:
         self._kept_changes = kept_changes
         self._silence_s = silence_s
         self._page_size = page_size
+        self._timeout_s = timeout_s
         self._outline = client.register_script(OUTLINE)
         self._since = client.register_script(SINCE)
         self._write = client.register_script(WRITE)
@@ -87,11 +91,10 @@ class RedisStore:
 
         It is read in pages, each within the time limit, and then brought up to what has changed in the meantime.
         """
-        with _as_unavailable():
-            (epoch, revision), names = await self._outline(self._keys)
-            if epoch is None:
-                return None
-            pages = [await self._client.hmget(self._keys[1], page) for page in _pages(names, self._page_size)]
+        (epoch, revision), names = await self._asked(self._outline(self._keys))
+        if epoch is None:
+            return None
+        pages = [await self._asked(self._client.hmget(self._keys[1], page)) for page in _pages(names, self._page_size)]
         texts: Iterator[Any] = filter(None, chain.from_iterable(pages))
         later = await self.since(epoch, int(revision))
         if later is None:
@@ -105,8 +108,7 @@ class RedisStore:
         StoreUnavailableError; after the last one the changes may have been applied all the same, but never in part.
         """
         wanted = [argument for change in changes for argument in _arguments(change)]
-        with _as_unavailable():
-            answer = await self._write(self._keys, [self._channel, self._kept_changes, *wanted])
+        answer = await self._asked(self._write(self._keys, [self._channel, self._kept_changes, *wanted]))
         match answer:
             case None:
                 raise EmptyError("Redis holds no state: it has been emptied or is new, and is to be refilled")
@@ -142,7 +144,7 @@ class RedisStore:
         """
         with _as_unavailable():
             async with self._client.pubsub() as doorbell:
-                await doorbell.subscribe(self._channel)
+                await self._asked(doorbell.subscribe(self._channel))
                 while True:
                     if (await self._heard(doorbell))["type"] != "pong":
                         yield
@@ -155,22 +157,27 @@ class RedisStore:
         texts = {name_of(each.collection, each.key): text_of(each) for each in snapshot.documents}
         versions = {name_of(each.collection, each.key): each.version for each in snapshot.documents}
         versions |= {name_of(*name): version for name, version in gone.items()}
-        with _as_unavailable():
-            if await self._client.exists(self._keys[0]):
-                return False
-            waiting = [await self._put_aside(texts), await self._put_aside(versions)]
-            told = (self._channel, snapshot.epoch, snapshot.revision, len(texts), len(versions))
-            return bool(await self._refill([*self._keys, *waiting], told))
+        if await self._asked(self._client.exists(self._keys[0])):
+            return False
+        waiting = [await self._put_aside(texts), await self._put_aside(versions)]
+        told = (self._channel, snapshot.epoch, snapshot.revision, len(texts), len(versions))
+        return bool(await self._asked(self._refill([*self._keys, *waiting], told)))
 
     async def check(self) -> None:
         """Raise StoreUnavailableError unless Redis answers."""
+        await self._asked(self._client.ping())
+
+    async def _asked(self, question: Awaitable[T]) -> T:
         with _as_unavailable():
-            await self._client.ping()
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    return await question
+            except TimeoutError as error:
+                raise StoreUnavailableError(f"Redis failed: no answer within {self._timeout_s:g} s") from error
 
     async def _page_after(self, epoch: str, revision: int) -> tuple[int, list[Entry]] | None:
         """Return the latest revision and the first changes after one; None when they have a gap."""
-        with _as_unavailable():
-            (here, now), found = await self._since(self._keys, [revision, self._page_size])
+        (here, now), found = await self._asked(self._since(self._keys, [revision, self._page_size]))
         if here != epoch:
             return None
         entries = [entry(epoch, each) for each in found]
@@ -185,13 +192,13 @@ class RedisStore:
             async with self._client.pipeline(transaction=True) as together:
                 together.hset(key, mapping=dict(page))
                 together.expire(key, WAITING_S)
-                await together.execute()
+                await self._asked(together.execute())
         return key
 
     async def _heard(self, doorbell: PubSub) -> dict[str, Any]:
         message: dict[str, Any] | None = await doorbell.get_message(timeout=self._silence_s)
         if message is None:
-            await doorbell.ping()
+            await self._asked(doorbell.ping())
             message = await doorbell.get_message(timeout=self._silence_s)
         if message is None:
             raise StoreUnavailableError("Redis failed: it does not answer any more")
