@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 ADMIN_ID = "admin"
 
-RESERVED_IDS = frozenset({ADMIN_ID, "start", "seed", "environment"})
+RESERVED_IDS = frozenset({ADMIN_ID, "start", "seed", "environment", "login"})
 """Actors of the audit that no made token may pass for."""
 
 TokenId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 from pydantic import BaseModel
 
-from app.checks import check_fit, check_kill
+from app.checks import check_fit, check_kill, check_route_kill
 from app.clock import Clock
 from app.errors import Code, ProblemError
 from app.metrics import Metrics
@@ -102,6 +102,8 @@ class Changes:
         for each in wanted:
             if each.collection is Collection.FLAG:
                 check_kill(state, each.key, each.document if isinstance(each.document, Flag) else None)
+            elif each.collection is Collection.ROUTE and each.document is None:
+                check_route_kill(state, each.key)
         changes = [self._change(state, each, by) for each in wanted]
         after = self._live.after(state, [_as_entry(change) for change in changes])
         check_fit(state, after, [(each.collection, each.key) for each in wanted])

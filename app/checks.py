@@ -18,6 +18,13 @@ def check_kill(state: State, key: str, flag: Flag | None) -> None:
         raise killed_problem(key)
 
 
+def check_route_kill(state: State, name: str) -> None:
+    """Refuse to delete a route that a kill names: one made again would be born killed."""
+    if name in state.ruleset.killed.routes:
+        told = f'route "{name}" is killed; release the kill (DELETE /kill-switch) first'
+        raise ProblemError(409, Code.KILLED, told)
+
+
 def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, str]]) -> None:
     """Refuse changes of documents that do not fit with each other or with the others."""
     flags = [key for collection, key in changed if collection is Collection.FLAG]

@@ -7,7 +7,18 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's booleans, true and false only; everything else as in PyYAML's safe loader."""
+    """PyYAML's safe loader with YAML 1.2's booleans, true and false only, that refuses a key given twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        """Return a mapping as it is written; what `<<` merges into it comes later and is no second key."""
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            first = lines.setdefault((key.tag, str(key.value)), line)
+            if (key.tag, str(key.value)) in lines and first != line:
+                pass
+        return node
 
 
 _BOOLEAN = "tag:yaml.org,2002:bool"

@@ -8,10 +8,14 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.api.params import NO_NUL, Before, Limit, Page, Reader, ServicesOf
+from app.errors import Code, ProblemError
 from app.stores.records import Action, Collection, Entry
 from app.wiring import Services
 
 router = APIRouter(tags=["audit"])
+
+TARGETS = (*Collection, "breaker", "source")
+"""What can stand before the colon of a target."""
 
 
 class Event(BaseModel):
@@ -48,7 +52,10 @@ async def _entries(services: Services, target: str | None, before: int | None, l
     journal = services.store.journal
     if target is None:
         return await journal(before=before, limit=limit)
-    collection, _colon, key = target.partition(":")
+    collection, colon, key = target.partition(":")
+    if collection not in TARGETS or not colon or not key:
+        told = f"target: must be COLLECTION:KEY such as flag:rag-v2; the collections are {', '.join(TARGETS)}"
+        raise ProblemError(422, Code.INVALID_REQUEST, told)
     own = await journal(collection=collection, key=key, before=before, limit=limit)
     kills = await journal(collection=Collection.KILL, prefix=f"{target}/", before=before, limit=limit)
     return sorted([*own, *kills], key=lambda entry: -entry.seq)[:limit]

@@ -128,8 +128,11 @@ Before = Annotated[int | None, Query(ge=1, le=2**53, description="The `next` of 
 
 
 def by(principal: Principal, reason: str) -> By:
-    """Return who writes and why."""
-    return By(principal.name, reason)
+    """Return who writes and why; a reason that came in a header is read as UTF-8 if it is."""
+    try:
+        return By(principal.name, reason.encode("latin-1").decode())
+    except UnicodeError:
+        return By(principal.name, reason)
 
 
 def page_of(items: Iterable[tuple[str, Any]], after: str | None, limit: int) -> tuple[list[Any], str | None]:

@@ -3,10 +3,10 @@
 from typing import Annotated, Self
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.api.params import Admin, After, Limit, Page, Reasoned, ReasonText, ServicesOf, by, page_of
-from app.auth import Role, TokenId, TokenRecord, TokenScopes, digest_of, new_secret
+from app.auth import RESERVED_IDS, Role, TokenId, TokenRecord, TokenScopes, digest_of, new_secret
 from app.changes import Wanted
 from app.errors import Code, ProblemError
 from app.stores.records import Collection
@@ -25,6 +25,14 @@ class TokenBody(BaseModel):
     scopes: TokenScopes = ()
     expires_at: AwareDatetime | None = None
     reason: ReasonText = ""
+
+    @field_validator("id")
+    @classmethod
+    def is_nobody_else(cls, id: str) -> str:  # noqa: A002 - the field's name
+        """Refuse the names under which the service itself is in the audit."""
+        if id in RESERVED_IDS:
+            raise ValueError(f'"{id}" is an actor of the service itself in the audit; choose another')
+        return id
 
     @model_validator(mode="after")
     def scopes_the_data_plane(self) -> Self:
@@ -60,6 +68,8 @@ async def list_tokens(services: ServicesOf, _: Admin, limit: Limit = 100, after:
 @router.post("", status_code=201)
 async def create_token(services: ServicesOf, principal: Admin, body: TokenBody) -> NewToken:
     """Make a token and show its secret, once."""
+    if body.expires_at is not None and body.expires_at <= services.clock.now():
+        raise ProblemError(422, Code.INVALID_REQUEST, "expires_at: is over already; give a time to come, or null")
     if body.id in services.live.state.records:
         raise ProblemError(409, Code.ALREADY_EXISTS, f'token "{body.id}" exists; revoke it or choose another id')
     secret = new_secret()

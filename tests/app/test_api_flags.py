@@ -149,3 +149,11 @@ async def test_a_flag_of_a_route_needs_a_backend_for_every_variant(service: Serv
     variants = {"new": True, "legacy": False, "third": True}
     refused = await service.ask("PATCH", "/flags/rag-v2", {"variants": variants}, if_match="*")
     assert (refused.status_code, "third" in refused.json()["detail"]) == (422, True)
+
+
+async def test_a_reason_in_a_header_is_read_as_it_was_written(service: Service) -> None:
+    headers = {"X-Crossfade-Change-Reason": "für josé".encode()}
+    assert (await service.client.post("/flags", content=b'{"key": "x"}', headers=headers)).status_code == 201
+    await service.ok("PUT", "/flags/x/rollout", {"percentage": 1, "reason": "für josé"})
+    history = await service.ok("GET", "/flags/x/history")
+    assert [item["reason"] for item in history["items"]] == ["für josé", "für josé"]

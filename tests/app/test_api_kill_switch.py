@@ -93,3 +93,12 @@ async def test_kills_are_audited_with_actor_and_reason(service: Service) -> None
         ("delete", "admin", "fixed"),
         ("create", "admin", "errors"),
     ]
+
+
+async def test_a_killed_route_cannot_be_deleted(service: Service) -> None:
+    await service.with_rag()
+    await service.ok("POST", "/kill-switch", {"scope": "route:rag"})
+    refused = await service.ask("DELETE", "/routes/rag", if_match="*")
+    assert (refused.status_code, refused.json()["code"]) == (409, "killed")
+    await service.ok("DELETE", "/kill-switch", {"scope": "route:rag"})
+    assert (await service.ask("DELETE", "/routes/rag", if_match="*")).status_code == 204
