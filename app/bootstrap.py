@@ -1,7 +1,9 @@
 """What a start does to the state: the first admin token, the seed file, changed environment variables."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -38,22 +40,58 @@ async def sow(state: State, path: Path, changes: Changes) -> None:
     """Write the seed's documents, all or none, if there are no flags and routes yet. Raises SeedError."""
     if state.ruleset.living or state.routes:
         return
-    seed = _read(path)
+    documents = wanted(differences(state, _read(path), prune=False))
+    by = By("seed", f"first start from {path.name}")
     try:
-        await changes.make(wanted(differences(state, seed, prune=False)), By("seed", f"first start from {path.name}"))
+        await changes.make(documents, by)
     except ProblemError as error:
-        raise SeedError(f"{path}: {error.detail}") from error
+        culprit = f"{_first_refused(documents, changes, by)}: "
+        raise SeedError(f"{path}: {culprit}{error.detail.removeprefix(culprit)}") from error
+
+
+def _first_refused(documents: Sequence[Wanted], changes: Changes, by: By) -> str:
+    """Name the document that, behind those it stands on, cannot be written; "seed" when it is none of them."""
+
+    def refuses(count: int) -> bool:
+        try:
+            changes.rehearse(lambda _: documents[:count], by)
+        except ProblemError:
+            return True
+        return False
+
+    accepted = bisect_left(range(1, len(documents) + 1), x=True, key=refuses)
+    return _named(documents[accepted].collection, documents[accepted].key) if accepted < len(documents) else "seed"
+
+
+def _named(collection: str, key: Any) -> str:
+    return f'{collection} "{key}"'
 
 
 def _read(path: Path) -> Documents:
     try:
-        return Documents.model_validate(read_yaml(path.read_text(encoding="utf-8")) or {})
+        document = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SeedError(f"{path} cannot be read: {error.strerror}; check CROSSFADE_SEED") from error
-    except ValidationError as error:
-        raise SeedError(f"{path}: {invalid(Code.INVALID_DOCUMENT, error.errors()).detail}") from error
     except ValueError as error:
-        raise SeedError(f"{path} is not YAML: {error}") from error
+        raise SeedError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Documents.model_validate({} if document is None else document)
+    except ValidationError as error:
+        errors = [{**each, "loc": _place(document, each["loc"])} for each in error.errors()]
+        raise SeedError(f"{path}: {invalid(Code.INVALID_DOCUMENT, errors).detail}") from error
+
+
+def _place(seed: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Name a document by its collection and key where it has one, rather than by its number."""
+    match location:
+        case ("flags" | "routes" as name, int(number), *rest):
+            document = seed[name][number]
+            key = document.get("key" if name == "flags" else "name") if isinstance(document, dict) else None
+            return (_named(name.removesuffix("s"), key), *rest) if key is not None else location
+        case ():
+            return ("the outermost level",)
+        case _:
+            return location
 
 
 async def apply_environment(state: State, environment: Mapping[str, str], changes: Changes) -> None:

@@ -14,10 +14,10 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value:
-            line = key.start_mark.line + 1
-            first = lines.setdefault((key.tag, str(key.value)), line)
-            if (key.tag, str(key.value)) in lines and first != line:
-                pass
+            name, line = (key.tag, str(key.value)), key.start_mark.line + 1
+            if name in lines:
+                raise yaml.YAMLError(f'line {line}: the key "{key.value}" is there already, in line {lines[name]}')
+            lines[name] = line
         return node
 
 

@@ -20,7 +20,7 @@ def serve(
         if workers > 1:
             raise usage(
                 f"--workers {workers} is not there yet: each `crossfade serve` is one process.\n"
-                "Several work as one today: start each by itself, all with the same CROSSFADE_REDIS_URL and another --port."
+                "Several work as one today: start each by itself, with the same CROSSFADE_REDIS_URL and another --port."
             )
         _serve(host, port)
 

@@ -93,3 +93,22 @@ async def test_an_override_is_audited_and_a_kill_beats_it(tmp_path: Path, monkey
     async with running(settings) as service:
         [latest, *_] = (await service.ok("GET", "/flags/rag-v2/history"))["items"]
         assert (latest["actor"], latest["reason"]) == ("environment", f"{VARIABLE}=100")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("flags: [{key: fine}, {key: rag-v2, off_variant: nowhere}]", 'flag "rag-v2"'),
+        ("routes: [{name: rag, flag: f}]", 'route "rag".backends: '),
+        ("flags: [{kind: ops}]", "flags.0.key: "),
+        ("flags: [{key: a}, {key: b, prerequisites: [{flag: c, variants: [on]}]}]", 'seed.yaml: flag "b": '),
+        ("routes: [{name: r, flag: nope, backends: {legacy: {url: 'http://x'}}}]", 'seed.yaml: route "r": flag names'),
+        ("flags:\n  - key: a\n    key: b", 'line 3: the key "key" is there already, in line 2'),
+        ("[]", "the outermost level: "),
+    ],
+)
+async def test_a_wrong_seed_is_told_with_the_document_or_the_line(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(SeedError) as caught:
+        async with running(sown(tmp_path, text)):
+            pass
+    assert told in str(caught.value)
