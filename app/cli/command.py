@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
+from typer.core import TyperCommand
 
 from app.cli.client import Service
 from app.cli.exits import CommandError, Exit
@@ -50,11 +51,13 @@ def group(help: str) -> typer.Typer:  # noqa: A002 - typer's word
     return typer.Typer(help=help, no_args_is_help=True)
 
 
-def command(of: typer.Typer, name: str, *examples: str) -> Callable[[Command[P]], Command[P]]:
+def command(
+    of: typer.Typer, name: str, *examples: str, cls: type[TyperCommand] | None = None
+) -> Callable[[Command[P]], Command[P]]:
     """Register a function of the service, what to show with, and its own options as a command."""
 
     def register(function: Command[P]) -> Command[P]:
-        of.command(name, epilog=epilog(*examples))(_reaching(function))
+        of.command(name, cls=cls, epilog=epilog(*examples))(_reaching(function))
         return function
 
     return register

@@ -1,4 +1,4 @@
-"""`crossfade flags list | get | create`."""
+"""`crossfade flags list | get | create | history | revert`."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from app.cli.client import Service, part
-from app.cli.command import Key, command, group, usage
+from app.cli.command import Key, Reason, command, group, usage
 from app.cli.output import Block, Fields, Show, Table, ago, moment
 from app.cli.words import condition_text, flag_state, served, value_text
 
-commands = group("List flags, look at them and create them.")
+commands = group("List flags, look at them, create them and go back to what they were.")
 
 Kind = Literal["release", "experiment", "ops", "permission"]
 
@@ -123,3 +123,35 @@ def create_flag(
         raise usage("Give the flag's key, or a --file that holds it.")
     flag = service.post("/flags", with_variants(document, variants) if variants else document)
     show(flag, lambda flag: [f'Flag "{flag["key"]}" is there: it serves {served(flag["default"])}.'])
+
+
+@command(commands, "history", "crossfade flags history rag-v2", "crossfade flags history rag-v2 --limit 5 --json")
+def flag_history(
+    service: Service,
+    show: Show,
+    key: Key,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Most versions that are shown.")] = 50,
+) -> None:
+    """Show the versions of a flag, newest first: what they served, who wrote them and why."""
+    page = service.get(f"/flags/{part(key)}/history", limit=limit)
+    show(page, lambda page: [Table(["VERSION", "SERVES", "WRITTEN", "BY", "WHY"], [_past(e) for e in page["items"]])])
+
+
+def _past(entry: dict[str, Any]) -> list[str]:
+    document = entry["document"]
+    serves = served(document["default"]) if document else "deleted"
+    return [str(entry["version"]), serves, moment(entry["at"]), entry["actor"], entry["reason"] or "-"]
+
+
+@command(commands, "revert", 'crossfade flags revert rag-v2 3 --reason "the new rules were wrong"')
+def revert_flag(
+    service: Service,
+    show: Show,
+    key: Key,
+    version: Annotated[int, typer.Argument(min=1, metavar="VERSION", help="The version to write again.")],
+    reason: Reason = "",
+) -> None:
+    """Write an older version of a flag again, as a new version."""
+    flag = service.post(f"/flags/{part(key)}/revert", {"version": version, "reason": reason})
+    told = f'Flag "{key}" is as in version {version}: it serves {served(flag["default"])} (version {flag["version"]}).'
+    show(flag, lambda _: [told])

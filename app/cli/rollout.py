@@ -1,8 +1,11 @@
 """`crossfade rollout set`: what a product manager calls."""
 
-from typing import Annotated
+import re
+from itertools import pairwise
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from app.cli.client import Service, part
 from app.cli.command import Key, Reason, command, group
@@ -23,7 +26,24 @@ def percentage(text: str) -> float:
     return number
 
 
-@command(commands, "set", "crossfade rollout set rag-v2 25%", 'crossfade rollout set rag-v2 0 --reason "p95 too high"')
+class Percentage(TyperCommand):
+    """A command that takes `-5` for a percentage below 0, and not for an option it does not have."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse a negative number unless it is the value of an option."""
+        for before, text in pairwise(["", *args]):
+            if re.match(r"-\.?\d", text) and not before.startswith("-"):
+                percentage(text)
+        return super().parse_args(ctx, args)
+
+
+@command(
+    commands,
+    "set",
+    "crossfade rollout set rag-v2 25%",
+    'crossfade rollout set rag-v2 0 --reason "p95 too high"',
+    cls=Percentage,
+)
 def set_rollout(
     service: Service,
     show: Show,

@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from app.api.hot import TABLE
-from app.auth import ALLOWED, Role
+from app.auth import ALLOWED, RESERVED_IDS, Role
 from app.logins import WINDOW_S
 from app.main import ROUTERS, create_app
 from routers.model import RESERVED
@@ -89,7 +89,7 @@ async def test_a_revoked_token_opens_nothing_from_the_answer_on(service: Service
     await service.with_rag()
     async with service.token(await _token(service, Role.EVALUATE)) as client:
         assert (await client.get("/route/rag")).status_code == 200
-        await service.ok("DELETE", "/tokens/evaluate", {"reason": "leaked"})
+        await service.ok("DELETE", "/tokens/evaluate-token", {"reason": "leaked"})
         assert (await client.get("/route/rag")).status_code == 401
 
 
@@ -124,7 +124,7 @@ async def test_the_first_admin_token_is_made_and_shown_once(tmp_path: Path, caps
 
 
 async def _token(service: Service, role: Role) -> str:
-    made = await service.ok("POST", "/tokens", {"id": role.value, "role": role})
+    made = await service.ok("POST", "/tokens", {"id": f"{role}-token", "role": role})
     token: str = made["token"]
     return token
 
@@ -134,3 +134,24 @@ async def _call(client: httpx.AsyncClient, method: str, path: str) -> httpx.Resp
     for name in ("key", "name", "route", "id", "side", "backend"):
         filled = filled.replace(f"{{{name}}}", "none")
     return await client.request(method, filled.replace("{command}", "reset"), content=b"{}")
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_IDS))
+async def test_no_token_can_be_made_that_passes_for_the_service_in_the_audit(service: Service, name: str) -> None:
+    refused = await service.ask("POST", "/tokens", {"id": name, "role": "read"})
+    assert refused.status_code == 422
+    assert "actor of the service" in refused.json()["detail"]
+
+
+async def test_a_token_that_is_over_already_is_not_made(service: Service) -> None:
+    body = {"id": "app", "role": "read", "expires_at": service.services.clock.now().isoformat()}
+    refused = await service.ask("POST", "/tokens", body)
+    assert refused.status_code == 422
+    assert refused.json()["detail"].startswith("expires_at: ")
+
+
+@pytest.mark.parametrize("target", ["foo", "flag", "flag:", "nothing:x", ":x", ""])
+async def test_the_audit_says_what_a_target_looks_like(service: Service, target: str) -> None:
+    refused = await service.ask("GET", f"/audit?target={target}")
+    assert refused.status_code == 422
+    assert "COLLECTION:KEY" in refused.json()["detail"]

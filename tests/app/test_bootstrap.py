@@ -112,3 +112,9 @@ async def test_a_wrong_seed_is_told_with_the_document_or_the_line(tmp_path: Path
         async with running(sown(tmp_path, text)):
             pass
     assert told in str(caught.value)
+
+
+def test_an_empty_variable_is_as_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSFADE_SEED", "")
+    monkeypatch.setenv("CROSSFADE_ADMIN_TOKEN", "")
+    assert (Settings().seed, Settings().admin_token) == (None, None)

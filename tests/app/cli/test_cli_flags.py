@@ -114,6 +114,8 @@ def test_a_file_that_holds_no_document_is_told_in_one_line(crossfade: Crossfade,
         ["rollout", "set", "x"],
         ["rollout", "set", "x", "much"],
         ["rollout", "set", "x", "101"],
+        ["rollout", "set", "x", "-5"],
+        ["flags", "revert", "x", "0"],
         ["rollout", "set", "x", "25", "--if-version", "0"],
     ],
 )
@@ -188,3 +190,20 @@ def test_every_percentage_the_service_takes_can_be_written(thousandths: int, sig
 def test_what_is_no_percentage_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         percentage(text)
+
+
+def test_a_negative_percentage_is_told_as_one(crossfade: Crossfade, flag: str) -> None:
+    assert "-5 is not between 0 and 100" in crossfade("rollout", "set", flag, "-5").stderr
+    assert crossfade("rollout", "set", flag, "5", "--reason", "-5").exit_code == 0
+
+
+def test_a_flag_goes_back_to_a_version_of_its_history(crossfade: Crossfade, flag: str) -> None:
+    crossfade("rollout", "set", flag, "25", "--reason", "day 4")
+    reverted = crossfade("flags", "revert", flag, "1", "--reason", "too early")
+    assert reverted.stdout == f'Flag "{flag}" is as in version 1: it serves 0 % new, 100 % legacy (version 3).\n'
+    lines = crossfade("flags", "history", flag).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["VERSION", "3", "2", "1"]
+    assert "too early" in lines[1]
+    assert "25 % new" in lines[2]
+    assert crossfade("flags", "revert", flag, "9").exit_code == 4
+    assert crossfade("flags", "history", "nope").exit_code == 4

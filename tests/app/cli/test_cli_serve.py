@@ -102,3 +102,9 @@ def test_more_workers_than_the_embedded_store_bears_are_refused_with_a_hint(prog
     assert (result.returncode, result.stdout) == (2, "")
     assert "CROSSFADE_REDIS_URL" in result.stderr
     assert len(result.stderr.splitlines()) == 2
+
+
+def test_a_host_that_is_no_name_is_one_error_with_a_hint(program: Program, tmp_path: Path) -> None:
+    result = program("serve", "--host", "a..b", data_dir=tmp_path, seed="")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: Crossfade cannot listen on a..b port 8000: that is no name of a host.\n")
