@@ -17,11 +17,11 @@ COUNTRIES = ("DE", "FR", "NL")
 ROLLOUT, CONDITIONS, FOUR_VARIANTS = "rollout", "conditions", "four-variants"
 
 CASES: Mapping[str, str] = {
-    ROLLOUT: "i: 25 % rollout",
-    CONDITIONS: "ii: three conditions, then i",
-    FOUR_VARIANTS: "iii: four variants",
+    ROLLOUT: "i",
+    CONDITIONS: "ii",
+    FOUR_VARIANTS: "iii",
 }
-"""What each case is, by the key of its flag; `conditions` are met by every caller, so that none ends early."""
+"""The cases' numbers by the keys of their flags; `conditions` are met by every caller, so that none ends early."""
 
 
 def callers() -> list[Context]:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from importlib import metadata
 from typing import NamedTuple
 
 
@@ -25,6 +26,7 @@ def cores() -> Cores:
     return Cores(allowed[0], allowed[1]) if len(allowed) > 1 else Cores(None, None)
 
 
-def machine() -> dict[str, str | int | float]:
-    """Return what of the machine matters for ratios; nothing that names it."""
-    return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count() or 1}
+def machine(*peers: str) -> dict[str, str | int | float]:
+    """Return what of the machine and of the peers matters for ratios; nothing that names the machine."""
+    versions = {peer: metadata.version(peer) for peer in peers}
+    return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count() or 1, **versions}

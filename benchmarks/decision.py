@@ -32,13 +32,13 @@ def measure(effort: Effort) -> Finding:
 def _finding(taken: Mapping[str, Taken], effort: Effort) -> Finding:
     ours, floor = taken[OURS], taken[FLOOR]
     bars = [
-        Bar("req/s: crossfade / raw ASGI", quotients(ours.per_second, floor.per_second), 0.6),
-        Bar("p99: crossfade / raw ASGI", quotients(ours.p99_ms, floor.p99_ms), 2, at_most=True),
+        Bar("req/s of crossfade / raw ASGI", quotients(ours.per_second, floor.per_second), 0.6),
+        Bar("p99 of crossfade / raw ASGI", quotients(ours.p99_ms, floor.p99_ms), 2, at_most=True),
     ]
     rows = medians(
         {name: {"req/s": each.per_second, "p50 ms": each.p50_ms, "p99 ms": each.p99_ms} for name, each in taken.items()}
     )
     rate = {row.name: row.figures["req/s"] for row in rows}
     warnings = [*failed(taken), *near_limit(FLOOR, rate[FLOOR], rate[DIRECT])]
-    conditions = {**machine(), "load": generator(), "connections": CONNECTIONS, **effort._asdict()}
+    conditions = {**machine("uvicorn"), "load": generator(), "connections": CONNECTIONS, **effort._asdict()}
     return Finding("decision", f"POST decision, {CONNECTIONS} connections", conditions, rows, bars, warnings)

@@ -15,6 +15,9 @@ from flags.evaluate import evaluate
 
 ROUNDS_A_PAIR = 30
 OURS, FLOOR, GROWTHBOOK, STATSIG = "crossfade", "floor", "growthbook", "statsig"
+PEERS = ("growthbook", "statsig-python-core")
+
+_TITLE = "Evaluation, ns per decision: i 25 % rollout, ii three conditions and i, iii four variants"
 
 Samples = dict[str, list[float]]
 
@@ -30,8 +33,8 @@ def measure(effort: Effort) -> Finding:
             for name, nanoseconds in samples.items():
                 figures.setdefault(name, {})[title] = nanoseconds
             bars += _bars(title, samples)
-    conditions = {**machine(), "rounds": rounds, "callers": len(callers()), "clock": "CPU time of the thread"}
-    return Finding("evaluation", "Evaluation in process, ns per decision", conditions, medians(figures), bars)
+    conditions = {**machine(*PEERS), "rounds": rounds, "callers": len(callers()), "clock": "CPU time of the thread"}
+    return Finding("evaluation", _TITLE, conditions, medians(figures), bars)
 
 
 def _bars(title: str, samples: Samples) -> list[Bar]:

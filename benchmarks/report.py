@@ -37,6 +37,12 @@ class Bar:
         return statistics.median(self.ratios)
 
     @property
+    def middle_half(self) -> tuple[float, float]:
+        """Between which ratios half of the rounds lie, a quarter being below and a quarter above."""
+        first, _, third = statistics.quantiles(self.ratios, n=4, method="inclusive")
+        return first, third
+
+    @property
     def ok(self) -> bool:
         """Whether the bar is reached."""
         return self._reaches(self.bound)
@@ -56,8 +62,7 @@ class Bar:
         kept = {
             "what": self.what,
             "ratio": round(self.ratio, 3),
-            "lowest": round(min(self.ratios), 3),
-            "highest": round(max(self.ratios), 3),
+            "middle_half": [round(ratio, 3) for ratio in self.middle_half],
             "at_most" if self.at_most else "at_least": self.bound,
             "verdict": self.verdict,
         }
@@ -135,12 +140,12 @@ def _figures(finding: Finding) -> Table:
 
 
 def _bars(bars: Sequence[Bar]) -> Table:
-    table = Table("bar", "ratio", "lowest to highest", "wanted", "")
+    table = Table("bar", "ratio", "middle half", "wanted", "")
     for bar in bars:
         wanted = f"{'≤' if bar.at_most else '≥'} {bar.bound:g}"
         if bar.stretch is not None:
             wanted += f" (stretch {bar.stretch:g})"
-        spread = f"{min(bar.ratios):.2f} to {max(bar.ratios):.2f}"
+        spread = " to ".join(f"{ratio:.2f}" for ratio in bar.middle_half)
         style = "green" if bar.ok else "bold red"
         table.add_row(bar.what, f"{bar.ratio:.2f}", spread, wanted, f"[{style}]{bar.verdict}[/]")
     return table
