@@ -70,10 +70,12 @@ async def test_a_caller_gets_what_the_backend_answered(client: BackendClient) ->
         )
 
 
-async def test_a_header_in_utf_8_travels_unchanged_and_latin_1_keeps_its_letters(client: BackendClient) -> None:
+async def test_a_header_travels_as_the_bytes_it_is_whatever_they_spell(client: BackendClient) -> None:
     async with faulty(OK) as backend:
         await ask(client, backend, (b"x-name", "Zoë".encode()), (b"x-old", "Zoë".encode("latin-1")))
-        assert backend.requests[0].count("Zoë".encode()) == 2
+        lines = backend.requests[0].split(b"\r\n")
+        assert b"x-name: Zo\xc3\xab" in lines
+        assert b"x-old: Zo\xeb" in lines
 
 
 async def test_cookies_of_one_caller_never_reach_another(client: BackendClient) -> None:
@@ -158,7 +160,7 @@ async def test_the_first_piece_of_a_stream_is_not_held_back(client: BackendClien
         assert answer.rest is not None
 
 
-@pytest.mark.parametrize("size", [ONE_WRITE_BYTES, ONE_WRITE_BYTES + 1, 5 * ONE_WRITE_BYTES])
+@pytest.mark.parametrize("size", [ONE_WRITE_BYTES, ONE_WRITE_BYTES + 1, 80 * ONE_WRITE_BYTES])
 async def test_large_bodies_are_sent_whole(client: BackendClient, size: int) -> None:
     async with faulty(OK) as backend:
         await ask(client, backend, method="POST", body=b"x" * size)

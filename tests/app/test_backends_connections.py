@@ -33,6 +33,19 @@ async def test_connections_are_used_again(client: BackendClient) -> None:
         assert backend.connections == 1
 
 
+async def test_callers_in_turn_on_few_connections_are_all_answered(client: BackendClient) -> None:
+    """A connection is free as soon as its answer is complete, which is before the one who asked has woken up."""
+    async with faulty(OK) as backend, asyncio.timeout(20):
+
+        async def ask_often() -> None:
+            for _ in range(50):
+                assert (await ask(client, backend)).status == 200
+
+        await asyncio.gather(*[ask_often() for _ in range(16)])
+        assert len(backend.requests) == 800
+        assert backend.connections <= 16
+
+
 async def test_a_stream_read_to_its_end_gives_its_connection_back_and_another_closes_it(client: BackendClient) -> None:
     async with faulty([CHUNKED + chunk(b"a"), 0.01, chunk(b"b") + chunk(b"")]) as backend:
         for _ in range(2):
