@@ -1,6 +1,7 @@
 """`python -m benchmarks [evaluation|decision|route]`: measure, print the ratios, keep them as JSON."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Mapping
 
@@ -21,6 +22,8 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Finding]] = {
 def main() -> int:
     """Run the benchmarks asked for, all by default; return 1 only when a bar is missed under `--strict`."""
     asked = _parser().parse_args()
+    # so that a stop, too, ends what was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console, aside = Console(), Console(stderr=True)
     effort = Effort(asked.seconds, asked.pairs)
     findings: list[Finding] = []

@@ -39,6 +39,8 @@ class Bar:
     @property
     def middle_half(self) -> tuple[float, float]:
         """Between which ratios half of the rounds lie, a quarter being below and a quarter above."""
+        if len(self.ratios) == 1:
+            return self.ratio, self.ratio
         first, _, third = statistics.quantiles(self.ratios, n=4, method="inclusive")
         return first, third
 
