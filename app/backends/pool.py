@@ -1,0 +1,105 @@
+"""Connections to backends: those that are idle, and as many new ones as are needed."""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from typing import NamedTuple
+
+import aiohappyeyeballs
+
+from routers.call import SendError
+from routers.causes import Cause
+
+from .connection import Connection
+
+KEEPALIVE_S = 4.0
+"""How long an idle connection is kept: less than the 5 s after which uvicorn and Node close it on their side."""
+
+NEXT_ADDRESS_S = 0.25
+"""After how long a host's next address is tried besides the one that has not answered (RFC 8305)."""
+
+
+class Address(NamedTuple):
+    """Where connections lead."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+class Pool:
+    """The connections of one client, on the event loop it was made on; the one used last is used next."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tls = ssl.create_default_context()
+        self._open: dict[Connection, Address] = {}
+        self._idle: dict[Address, deque[Connection]] = {}
+        self._closed = False
+
+    def take(self, address: Address) -> Connection | None:
+        """Return an idle connection, None when there is none."""
+        idle = self._idle.get(address)
+        if not idle:
+            return None
+        oldest = self._loop.time() - KEEPALIVE_S
+        while idle:
+            connection = idle.pop()
+            if connection.idle_since >= oldest and connection.is_open:
+                return connection
+            connection.close()
+        return None
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose exchange is over, if another may follow; let those go that were idle too long."""
+        address = self._open.get(connection)
+        if address is None or not connection.is_reusable:
+            connection.close()
+            return
+        now = connection.idle_since = self._loop.time()
+        idle = self._idle.setdefault(address, deque())
+        idle.append(connection)
+        while idle[0].idle_since < now - KEEPALIVE_S:
+            idle.popleft().close()
+
+    async def dial(self, address: Address, limit_s: float) -> Connection:
+        """Return a new connection. Raises SendError when there is none within `limit_s`."""
+        try:
+            async with asyncio.timeout(limit_s):
+                connection = await self._connected(address)
+        except (OSError, UnicodeError) as error:
+            told = f"cannot connect to {address.host} port {address.port}: {type(error).__name__} {error}"
+            raise SendError(Cause.CONNECT, told[:200]) from error
+        self._open[connection] = address
+        if self._closed:
+            connection.close()
+        return connection
+
+    async def _connected(self, address: Address) -> Connection:
+        host, port, tls = address
+        found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        raw = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_S, loop=self._loop)
+        try:
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self._loop, self._forget),
+                sock=raw,
+                ssl=self._tls if tls else None,
+                server_hostname=host if tls else None,
+            )
+        except BaseException:
+            raw.close()
+            raise
+        return connection
+
+    def _forget(self, connection: Connection) -> None:
+        address = self._open.pop(connection, None)
+        idle = self._idle.get(address) if address is not None else None
+        if idle and connection in idle:
+            idle.remove(connection)
+
+    def close(self) -> None:
+        """Hang up everywhere."""
+        self._closed = True
+        for connection in list(self._open):
+            connection.close()
