@@ -19,9 +19,6 @@ log = structlog.get_logger("crossfade.http")
 LEFT = 499
 """What is counted when the caller left before the answer, as nginx does."""
 
-LABEL = "crossfade.endpoint"
-"""Where the shell leaves the endpoint's template in the ASGI scope, for what fails later."""
-
 _PREFIX = "/api/"
 _BODILESS = {"GET", "HEAD", "OPTIONS"}
 _PROBES = {"/healthz", "/readyz"}
@@ -36,48 +33,54 @@ class Shell:
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "lifespan":
-            await self.control(scope, receive, send)
-        elif scope["type"] == "http" and self.services is not None:
-            await self._counted(self.services, scope, receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1000})
-
-    async def _counted(self, services: Services, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, and count it."""
+        services = self.services
+        if scope["type"] != "http" or services is None:
+            await self._not_http(scope, receive, send)
+            return
         clock = services.clock.monotonic
-        started = clock()
+        began = clock()
         self._open += 1
+        label = "other"
         try:
-            label, status = await self._answer(services, scope, receive, send)
+            found = self._admitted(services, scope)
+            if found is None:
+                label, status = await self._control(services, scope, receive, send)
+            else:
+                endpoint, route, path = found
+                label = endpoint.template
+                status = await endpoint.handler(services, scope, receive, send, route, path)
         except ProblemError as problem:
             told = await or_limited(services, scope, problem)
-            label, status = scope.get(LABEL, "other"), told.status
+            status = told.status
             await respond_problem(send, told)
         except CallerLeftError:
-            label, status = scope.get(LABEL, "other"), LEFT
+            status = LEFT
         except Exception:
-            label, status = scope.get(LABEL, "other"), 500
+            status = 500
             log.exception("request failed", method=scope["method"], endpoint=label)
             await respond_problem(send, ProblemError(500, Code.INTERNAL, "an error of the service; it is in its log"))
         finally:
             self._open -= 1
-        services.metrics.count_request(label, status, clock() - started)
+        services.metrics.count_request(label, status, clock() - began)
 
-    async def _answer(self, services: Services, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
-        """Answer, and return the endpoint's template and the status."""
-        headers = scope["headers"]
+    async def _not_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.control(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def _admitted(self, services: Services, scope: Scope) -> Found | None:
+        """Find the endpoint, hot or None, and who calls. Raises ProblemError beyond the limits of headers and calls."""
+        headers, settings = scope["headers"], services.settings
         found = _found(services, scope)
-        if len(headers) > services.settings.max_headers:
-            detail = f"a request may have {services.settings.max_headers} header fields at most"
+        if len(headers) > settings.max_headers:
+            detail = f"a request may have {settings.max_headers} header fields at most"
             raise ProblemError(431, Code.TOO_MANY_HEADERS, detail)
         principal = scope[PRINCIPAL] = principal_of(services, headers)
-        if self._open > services.settings.max_concurrency and not _is_always_admitted(scope, principal):
+        if self._open > settings.max_concurrency and not _is_always_admitted(scope, principal):
             raise ProblemError(503, Code.OVERLOADED, "too many requests at once", headers={"Retry-After": "1"})
-        if found is None:
-            return await self._control(services, scope, receive, send)
-        label = scope[LABEL] = found.endpoint.template
-        return label, await found.endpoint.handler(services, scope, receive, send, found.route, found.path)
+        return found
 
     async def _control(self, services: Services, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
         if scope["path"] not in OPEN_PATHS:
@@ -109,8 +112,8 @@ def _is_always_admitted(scope: Scope, principal: Principal | None) -> bool:
 def _found(services: Services, scope: Scope) -> Found | None:
     """Find the hot endpoint, and take `/api` off the path."""
     path = scope["raw_path"].decode("latin-1")
-    aliased = find_alias(services.live.state.aliases, path)
-    if aliased is not None:
+    aliases = services.live.state.aliases
+    if aliases and (aliased := find_alias(aliases, path)) is not None:
         return aliased
     if path.startswith(_PREFIX):
         path = path[len(_PREFIX) - 1 :]

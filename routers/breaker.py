@@ -159,6 +159,9 @@ class Breaker:
 
     def refusal(self, now: float) -> Cause | None:
         """Why `permit` would refuse now, or None; takes nothing."""
+        return None if self._unlimited else self._refusal_of_few(now)
+
+    def _refusal_of_few(self, now: float) -> Cause | None:
         self._catch_up(now)
         if self._state is State.HALF_OPEN:
             return None if self._probes.has_room(now) else Cause.BREAKER_OPEN

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .causes import Cause
 from .model import Backend
@@ -9,8 +10,7 @@ from .model import Backend
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One request to carry: `path` is what follows the route's name with its query, as it came (undecoded)."""
 
     method: str

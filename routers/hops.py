@@ -14,6 +14,7 @@ ONE_HOP = frozenset(
 """Header names, lower-case, that concern one connection only (RFC 9110, 7.6.1), and `proxy` (CVE-2016-5385)."""
 
 _NOT_SENT = ONE_HOP | {b"host", b"content-length", b"expect"}
+_PLAIN = re.compile(r"/[A-Za-z0-9/_-]*")
 _SPELLED = re.compile(r"(?:[/?][\x21\x22\x24-\x7e]*)?")
 _SEPARATOR = r"[/\\;]|%(?:25)*(?:2f|5c|3b|00)"
 _CLIMBS = re.compile(rf"(?:^|{_SEPARATOR})(?:\.|%(?:25)*2e){{2}}(?:$|{_SEPARATOR})", re.IGNORECASE)
@@ -38,6 +39,8 @@ def safe_path(path: str) -> str:
 
     A `..` segment is refused however it is written: percent-encoded once or more, after a backslash, before `;`.
     """
+    if _PLAIN.fullmatch(path):
+        return path
     if not _SPELLED.fullmatch(path):
         raise UnsafeCallError("the path must start with / and hold only printable ASCII, without spaces and #")
     if _CLIMBS.search(path.partition("?")[0]):
@@ -47,14 +50,13 @@ def safe_path(path: str) -> str:
 
 def _passing(headers: Headers, stays: frozenset[bytes]) -> Headers:
     """Drop the headers named in `stays` and those that a Connection header lists."""
-    lowered = [(name.lower(), value) for name, value in headers]
-    passing = [header for header in lowered if header[0] not in stays]
-    if len(passing) == len(lowered):
+    passing = [(lowered, value) for name, value in headers if (lowered := name.lower()) not in stays]
+    if len(passing) == len(headers):
         return passing
-    listed = _listed(lowered)
+    listed = _listed(headers)
     return [header for header in passing if header[0] not in listed] if listed else passing
 
 
 def _listed(headers: Headers) -> set[bytes]:
-    values = [value for name, value in headers if name == b"connection"]
+    values = [value for name, value in headers if name.lower() == b"connection"]
     return {option.strip().lower() for value in values for option in value.split(b",")}

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -83,6 +84,11 @@ class Source(Part):
 
     header: HeaderName | None = None
     json_path: JsonPath | None = Field(None, alias="json")
+
+    @cached_property
+    def header_name(self) -> bytes:
+        """The header's name as ASGI has it, empty for a source that is none."""
+        return (self.header or "").lower().encode()
 
     @model_validator(mode="after")
     def names_one_place(self) -> Self:

@@ -19,12 +19,13 @@ from routers.attempts import Dispatched, failure_status, retry_after_s
 from routers.call import Answer, Call, Headers, SendError
 from routers.hops import UnsafeCallError, safe_path
 from routers.lanes import Lane
-from routers.model import Auth, Route, Source
+from routers.model import Auth, Route
 from routers.streams import close
 
 log = structlog.get_logger("crossfade.route")
 
 TOKEN_HEADER = b"x-crossfade-token"
+_UNREAD = object()
 _FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE_TIMEOUT}
 
 OPERATION = {
@@ -44,9 +45,11 @@ OPERATION = {
 
 async def carry(services: Services, scope: Scope, receive: Receive, send: Send, name: str, path: str) -> int:
     """Carry one call and return the status of its answer; `path` is what follows the route's name, undecoded."""
-    body = await _body(services, _admitting(services, scope, name), receive)
-    # the route may have changed while the body came
-    route = _admitting(services, scope, name)
+    state, route = services.live.state, _admitting(services, scope, name)
+    body = await _body(services, route, receive)
+    if services.live.state is not state:
+        # the route may have changed while the body came
+        route = _admitting(services, scope, name)
     lanes = services.lanes.of(name)
     call = _call(scope, path, body)
     choice = services.traffic.choose(route, _context(route, scope["headers"], body))
@@ -98,19 +101,26 @@ def _unsafe(error: UnsafeCallError) -> ProblemError:
 def _forwarded(scope: Scope) -> Headers:
     """Leave out what belongs to Crossfade: its own token, wherever it came."""
     headers: Headers = scope["headers"]
-    own = {TOKEN_HEADER}
-    if scope[PRINCIPAL] is not None and not any(name == TOKEN_HEADER for name, _ in headers):
-        own.add(b"authorization")
-    return [(name, value) for name, value in headers if name not in own]
+    forwarded = [header for header in headers if header[0] != TOKEN_HEADER]
+    if scope[PRINCIPAL] is not None and len(forwarded) == len(headers):
+        return [header for header in headers if header[0] != b"authorization"]
+    return forwarded
 
 
 def _context(route: Route, headers: Headers, body: bytes) -> Context:
     """Read the caller's key and attributes from where the route says they are; what is missing is left out."""
-    sources = {**route.attributes, TARGETING_KEY: route.key}
-    by_json = any(source.json_path is not None for source in sources.values())
-    document = _json_or_none(body) if by_json else None
-    read = {name: _value(source, headers, document) for name, source in sources.items()}
-    return {name: value for name, value in read.items() if value is not None}
+    context: Context = {}
+    document: Any = _UNREAD
+    for name, source in {**route.attributes, TARGETING_KEY: route.key}.items():
+        if source.json_path is None:
+            value = _header(headers, source.header_name)
+        else:
+            if document is _UNREAD:
+                document = _json_or_none(body)
+            value = _at(document, source.json_path)
+        if value is not None:
+            context[name] = value
+    return context
 
 
 def _json_or_none(body: bytes) -> Any:
@@ -120,11 +130,15 @@ def _json_or_none(body: bytes) -> Any:
         return None
 
 
-def _value(source: Source, headers: Headers, document: Any) -> Any:
-    if source.header is not None:
-        wanted = source.header.lower().encode()
-        return next((_text(value) for name, value in headers if name == wanted), None)
-    for step in (source.json_path or "").split("."):
+def _header(headers: Headers, wanted: bytes) -> str | None:
+    for name, value in headers:
+        if name == wanted:
+            return _text(value)
+    return None
+
+
+def _at(document: Any, path: str) -> Any:
+    for step in path.split("."):
         document = document.get(step) if isinstance(document, dict) else None
     return document
 

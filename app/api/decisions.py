@@ -85,7 +85,6 @@ def _decision(services: Services, route: Route, context: dict[str, Any]) -> dict
 
 
 def _context(body: Any) -> dict[str, Any]:
-    if type(body) is dict and body.keys() == {"context"} and type(body["context"]) is dict:
-        context: dict[str, Any] = body["context"]
+    if type(body) is dict and len(body) == 1 and type(context := body.get("context")) is dict:
         return context
     raise ProblemError(422, Code.INVALID_REQUEST, 'send {"context": {"targetingKey": "…", …}} and nothing else')

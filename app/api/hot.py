@@ -25,12 +25,8 @@ class HotEndpoint(NamedTuple):
     operation: Mapping[str, Any]
 
 
-class Found(NamedTuple):
-    """A hot endpoint with what its path names."""
-
-    endpoint: HotEndpoint
-    route: str
-    path: str
+Found = tuple[HotEndpoint, str, str]
+"""A hot endpoint with what its path names: the route, and the path below it."""
 
 
 CARRY = HotEndpoint("/route/{route}", ANY_METHOD, carry, CARRY_OPERATION)
@@ -42,11 +38,14 @@ TABLE = (CARRY, CARRY_BELOW, DECISION)
 def find(method: str, path: str) -> Found | None:
     """Return the hot endpoint of an undecoded path below the service's root, None when it has none."""
     parts = path.split("/", 3)
-    depth = len(parts)
-    if depth >= 3 and parts[1] == "route":
-        return Found(CARRY, parts[2], "") if depth == 3 else Found(CARRY_BELOW, parts[2], "/" + parts[3])
-    if depth == 4 and parts[1] == "routes" and parts[3] == "decision" and method == "POST":
-        return Found(DECISION, parts[2], "")
+    if len(parts) == 4:
+        _, first, name, rest = parts
+        if first == "route":
+            return CARRY_BELOW, name, "/" + rest
+        if rest == "decision" and first == "routes" and method == "POST":
+            return DECISION, name, ""
+    elif len(parts) == 3 and parts[1] == "route":
+        return CARRY, parts[2], ""
     return None
 
 
@@ -55,6 +54,6 @@ def find_alias(aliases: Mapping[str, str], path: str) -> Found | None:
     prefix = path if aliases else ""
     while prefix:
         if prefix in aliases:
-            return Found(CARRY, aliases[prefix], path[len(prefix) :])
+            return CARRY, aliases[prefix], path[len(prefix) :]
         prefix = prefix.rpartition("/")[0]
     return None
