@@ -11,6 +11,7 @@ import uvicorn
 from app.bootstrap import SeedError
 from app.cli.exits import CommandError, Exit
 from app.cli.listener import url_of
+from app.cli.outbox import held_protocol
 from app.main import VERSION, create_app
 from app.settings import Settings
 from app.shell import Shell
@@ -37,7 +38,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 shell,
-                http="httptools",
+                http=held_protocol(),
                 loop="uvloop",
                 lifespan="off",
                 log_config=None,
