@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from pydantic import ValidationError
 from app.auth import ADMIN_ID, Role, TokenRecord, digest_of, new_secret
 from app.changes import By, Changes, Wanted
 from app.errors import Code, ProblemError, invalid
-from app.refresh import Applied, State
+from app.refresh import Applied, Live, State, write_document
 from app.settings import Settings
-from app.stores.records import Collection
+from app.stores.records import Collection, Snapshot, Stored
 from app.transfer import Documents, differences, wanted
 from app.yaml_text import read_yaml
 from flags.model import Flag
 from flags.percentage import PercentageError, rolled_out
+from routers.model import Route
 
 log = structlog.get_logger("crossfade.start")
 
@@ -47,6 +49,24 @@ async def sow(state: State, path: Path, changes: Changes) -> None:
     except ProblemError as error:
         culprit = f"{_first_refused(documents, changes, by)}: "
         raise SeedError(f"{path}: {culprit}{error.detail.removeprefix(culprit)}") from error
+
+
+def serve_seed(live: Live, path: Path) -> None:
+    """Put the seed in force, and keep it nowhere: for as long as nothing else is known. Raises SeedError."""
+    documents = _read(path)
+    now = datetime.fromtimestamp(0, UTC)
+    collections = ((Collection.FLAG, documents.flags), (Collection.ROUTE, documents.routes))
+    stored = [
+        Stored(collection, key_of(document), 1, write_document(document), now, "seed")
+        for collection, those in collections
+        for document in those
+    ]
+    live.load(Snapshot("seed", 0, tuple(stored)))
+
+
+def key_of(document: Flag | Route) -> str:
+    """Return what a document is found by."""
+    return document.key if isinstance(document, Flag) else document.name
 
 
 def _first_refused(documents: Sequence[Wanted], changes: Changes, by: By) -> str:

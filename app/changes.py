@@ -8,17 +8,16 @@ from typing import NamedTuple
 import structlog
 from pydantic import BaseModel
 
+from app import durability
 from app.checks import check_fit, check_kill, check_route_kill
 from app.clock import Clock
 from app.errors import Code, ProblemError
 from app.metrics import Metrics
-from app.refresh import Live, State
+from app.refresh import Live, State, write_document
 from app.stores.records import Action, Change, Collection, Entry, StaleError, Store, StoreUnavailableError
 from flags.model import Flag
 
 log = structlog.get_logger("crossfade.audit")
-
-SERVER_OWNED = {"version", "updated_at", "updated_by"}
 
 
 class By(NamedTuple):
@@ -65,7 +64,9 @@ class Changes:
 
         A caller that is cancelled meanwhile does not undo it: what the store has is put in force.
         """
-        return await asyncio.shield(self._decide_and_make(decide, by))
+        entries = await asyncio.shield(self._decide_and_make(decide, by))
+        durability.note(entries)
+        return entries
 
     def rehearse(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> None:
         """Raise what `decide_and_make` would raise now, but for an absent store, and write nothing."""
@@ -114,7 +115,7 @@ class Changes:
         if wanted.expected is not None and wanted.expected != current:
             raise stale(current)
         document = wanted.document
-        body = None if document is None else document.model_dump_json(exclude=SERVER_OWNED)
+        body = None if document is None else write_document(document)
         return Change(wanted.collection, wanted.key, current, body, by.actor, by.reason, self._clock.now())
 
     def _tell(self, entry: Entry) -> None:

@@ -44,6 +44,7 @@ class Code(StrEnum):
     ROUTE_TIMEOUT = "route_timeout"
     ROUTE_UNAVAILABLE = "route_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"
+    STATE_UNKNOWN = "state_unknown"
     OVERLOADED = "overloaded"
     INTERNAL = "internal"
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 
 from app.refresh import Live
+from app.standing import Standing
 from app.stores.records import Entry, Snapshot, StoreUnavailableError
 
 log = structlog.get_logger("crossfade.follow")
@@ -35,9 +36,12 @@ class Followed(Protocol):
 class Follower:
     """Catches up whenever the store rings, and every `poll_s` in case a ring was lost."""
 
-    def __init__(self, store: Followed, live: Live, chance: Callable[[], float], poll_s: float = 1.0) -> None:
+    def __init__(
+        self, store: Followed, live: Live, standing: Standing, chance: Callable[[], float], poll_s: float = 1.0
+    ) -> None:
         self._store = store
         self._live = live
+        self._standing = standing
         self._chance = chance
         self._poll_s = poll_s
         self._one_at_a_time = asyncio.Lock()
@@ -54,12 +58,20 @@ class Follower:
     async def catch_up(self) -> None:
         """Put in force what the store has by now. Raises StoreUnavailableError."""
         async with self._one_at_a_time:
-            ruleset = self._live.state.ruleset
-            entries = await self._store.since(ruleset.epoch, ruleset.revision)
-            if entries is None:
-                self._live.load(await self._store.load())
-            elif entries:
-                self._live.continue_with(entries)
+            try:
+                await self._catch_up()
+            except StoreUnavailableError:
+                self._standing.out_of_contact()
+                raise
+            self._standing.in_contact()
+
+    async def _catch_up(self) -> None:
+        ruleset = self._live.state.ruleset
+        entries = await self._store.since(ruleset.epoch, ruleset.revision) if self._live.is_known else None
+        if entries is None:
+            self._live.load(await self._store.load())
+        elif entries:
+            self._live.continue_with(entries)
 
     async def run(self) -> None:
         """Follow until cancelled."""

@@ -1,5 +1,6 @@
 """The application: the shell, the endpoints and what a start and a stop do."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 from app import bootstrap, logs
 from app.api import audit, breakers, flags, kill_switch, probes, routes, tokens, transfer
 from app.api.openapi import openapi
+from app.background import running
 from app.clock import Clock
 from app.errors import PROBLEM_TYPE, Code, ProblemError, invalid
 from app.settings import Settings
@@ -24,6 +26,9 @@ from routers.call import Send
 log = structlog.get_logger("crossfade.start")
 
 VERSION = "0.1.0"
+AGAIN_S = 1.0
+"""How long a start that found the store away again waits."""
+
 DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/import"}
 """Where a body is a document, and not an action on one."""
 
@@ -48,8 +53,7 @@ def create_app(settings: Settings | None = None, *, send: Send | None = None, cl
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure(settings)
-        async with wire(settings, send=send, clock=clock) as services:
-            await _start(services)
+        async with wire(settings, send=send, clock=clock) as services, _started(services):
             app.state.services = shell.services = services
             gc.collect()
             gc.freeze()
@@ -73,6 +77,36 @@ def create_app(settings: Settings | None = None, *, send: Send | None = None, cl
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     shell = Shell(app)
     return shell
+
+
+@asynccontextmanager
+async def _started(services: Services) -> AsyncIterator[None]:
+    """Do what a start does to the state: now, or as soon as the store is first in contact."""
+    if services.standing.first_contact.is_set():
+        await _start(services)
+        yield
+        return
+    settings = services.settings
+    if settings.serve_seed_when_unknown and settings.seed is not None and not services.live.is_known:
+        bootstrap.serve_seed(services.live, settings.seed)
+        log.warning("the seed is in force until the store is back", seed=str(settings.seed))
+    async with running(_start_later(services)):
+        yield
+
+
+async def _start_later(services: Services) -> None:
+    await services.standing.first_contact.wait()
+    while True:
+        try:
+            await _start(services)
+        except ProblemError as error:
+            log.warning("the start is not complete and tried again", why=error.detail)
+            await asyncio.sleep(AGAIN_S)
+        except bootstrap.SeedError as error:
+            log.error("the seed is not sown", why=str(error))  # noqa: TRY400 - told, not traced, as at any start
+            return
+        else:
+            return
 
 
 async def _start(services: Services) -> None:

@@ -40,6 +40,9 @@ class Metrics:
         self._breaker_state = self._gauge("breaker_state", "1 for the state a breaker is in, else 0.", *LANE, "state")
         self._documents = self._gauge("documents", "Documents in force.", "collection")
         self._revision = self._gauge("state_revision", "Revision of the state in force.")
+        self._state = self._gauge("state_info", "1 for the epoch of the state in force.", "epoch")
+        self._age = self._gauge("state_age_seconds", "For how long the state in force may be old; 0 in contact.")
+        self._contact = self._gauge("store_last_contact_seconds", "When the store last answered, since 1970.")
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one answered request of the service itself."""
@@ -89,9 +92,16 @@ class Metrics:
         for each in BreakerState:
             self._breaker_state.remove(route, backend, each)
 
-    def show_state(self, revision: int, documents: dict[str, int]) -> None:
-        """Show the revision in force and how many documents of each collection it has."""
+    def show_standing(self, age_s: Callable[[], float], last_contact: Callable[[], float]) -> None:
+        """Read the state's age and when the store last answered whenever the metrics are read."""
+        self._age.set_function(age_s)
+        self._contact.set_function(last_contact)
+
+    def show_state(self, epoch: str, revision: int, documents: dict[str, int]) -> None:
+        """Show epoch and revision in force, and how many documents of each collection there are."""
         self._revision.set(revision)
+        self._state.clear()
+        self._state.labels(epoch).set(1)
         for collection, count in documents.items():
             self._documents.labels(collection).set(count)
 

@@ -17,6 +17,9 @@ from routers.model import Route
 
 Document = TypeVar("Document", bound=BaseModel)
 
+SERVER_OWNED = {"version", "updated_at", "updated_by"}
+"""Fields of documents that are kept beside them."""
+
 
 class Applied(BaseModel):
     """The value of an environment variable that was last applied to the flag that names it."""
@@ -48,13 +51,14 @@ class State:
 
 
 class Live:
-    """Holds the state in force; `watch` is told of every new one before a request can see it."""
+    """Holds the state in force, once it is known; `watch` is told of every new one before a request can see it."""
 
     def __init__(self, admin_digest: str | None, watch: Callable[[State], None]) -> None:
         """Begin with nothing but the admin token of the settings."""
         self._admin_digest = admin_digest
         self._watch = watch
         self.state = State(Ruleset.of(()), {}, {}, {}, {}, {}, Tokens((), admin_digest))
+        self.is_known = False
 
     def load(self, snapshot: Snapshot) -> None:
         """Put a whole snapshot in force. Raises StoreUnavailableError when a document in it cannot be read."""
@@ -68,6 +72,7 @@ class Live:
         env = _read_all(snapshot, Collection.ENV, Applied)
         tokens = Tokens(records.values(), self._admin_digest)
         self._swap(State(ruleset, routes, _aliases(routes), kills, env, records, tokens))
+        self.is_known = True
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Put acknowledged changes in force, all at once."""
@@ -111,6 +116,11 @@ def read_document(model: type[Document], body: str, version: int, at: datetime, 
     if "version" in model.model_fields:
         fields |= {"version": version, "updated_at": at, "updated_by": by}
     return model.model_validate(fields)
+
+
+def write_document(document: BaseModel) -> str:
+    """Write a document as it is kept: without its version and who wrote it when."""
+    return document.model_dump_json(exclude=SERVER_OWNED)
 
 
 def _read_all(snapshot: Snapshot, collection: Collection, model: type[Document]) -> dict[str, Document]:

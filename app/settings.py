@@ -23,6 +23,9 @@ class Settings(BaseSettings):
         Field(description="Journal of a fleet, `postgresql://` or `sqlite:///`; unset, a file in the data folder."),
     ] = None
     seed: Annotated[Path | None, Field(description="YAML file of flags and routes for the first start.")] = None
+    serve_seed_when_unknown: Annotated[
+        bool, Field(description="Serve the seed while Redis is away at a start and nothing else is known.")
+    ] = False
     admin_token: Annotated[
         SecretStr | None, Field(min_length=16, description="The first admin token; made and printed once if unset.")
     ] = None

@@ -3,6 +3,7 @@
 import structlog
 from fastapi import FastAPI
 
+from app import durability
 from app.api.asgi import CallerLeftError, Message, Receive, Scope, Send, parsed, read_body_in_time, respond_problem
 from app.api.hot import Found, find, find_alias
 from app.api.openapi import OPEN_PATHS
@@ -74,6 +75,8 @@ class Shell:
         """Find the endpoint, hot or None, and who calls. Raises ProblemError beyond the limits of headers and calls."""
         headers, settings = scope["headers"], services.settings
         found = _found(services, scope)
+        if not services.live.is_known and scope["path"] not in OPEN_PATHS:
+            raise state_unknown()
         if len(headers) > settings.max_headers:
             detail = f"a request may have {settings.max_headers} header fields at most"
             raise ProblemError(431, Code.TOO_MANY_HEADERS, detail)
@@ -88,11 +91,13 @@ class Shell:
         if scope["method"] not in _BODILESS:
             receive = await _checked_body(services, scope, receive)
         status = 0
+        durability.begin()
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": [*message["headers"], *durability.headers()]}
             await send(message)
 
         try:
@@ -102,6 +107,12 @@ class Shell:
                 raise
             log.exception("request failed", method=scope["method"], path=scope["path"])
         return getattr(scope.get("route"), "path", "other"), status
+
+
+def state_unknown() -> ProblemError:
+    """Return the answer of a process that does not know the state yet."""
+    detail = "the state is not known yet: this process started while its store is away"
+    return ProblemError(503, Code.STATE_UNKNOWN, detail, headers={"Retry-After": "1"})
 
 
 def _is_always_admitted(scope: Scope, principal: Principal | None) -> bool:

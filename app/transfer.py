@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from app.changes import SERVER_OWNED, Wanted, version_of
-from app.refresh import State
+from app.changes import Wanted, version_of
+from app.refresh import State, write_document
 from app.stores.records import Action, Collection
 from flags.model import Flag
 from routers.model import Route
@@ -91,7 +91,7 @@ def _difference(
 
 
 def _plain(document: BaseModel | None) -> Any:
-    return None if document is None else orjson.loads(document.model_dump_json(exclude=SERVER_OWNED))
+    return None if document is None else orjson.loads(write_document(document))
 
 
 def _changed(path: str, old: Any, new: Any) -> Iterator[str]:

@@ -1,31 +1,38 @@
 """The one place that names concrete classes and puts them together."""
 
-import asyncio
-import contextlib
 import hashlib
 import random
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+import structlog
+
 from app.backends import BackendClient
+from app.background import running
+from app.beginning import remember
 from app.changes import Changes, Settle
 from app.clock import Clock
 from app.follow import Follower
+from app.keeping import Keeper
 from app.lanes import LaneBook
 from app.logins import Logins
 from app.metrics import Metrics
 from app.refresh import Live, State
 from app.settings import Settings
+from app.standing import Standing
 from app.stores.engines import Engine, engine_of
 from app.stores.fleet import FleetStore
 from app.stores.journal import SqlJournal
-from app.stores.records import Collection, Entry, Store
+from app.stores.last_good import LastGood
+from app.stores.records import Collection, Entry, Store, StoreUnavailableError
 from app.stores.redis import RedisStore, redis_client
 from app.stores.sql import SqlStore
 from app.stores.sqlite import shared_sqlite_engine, sqlite_engine
 from app.traffic import Traffic
 from routers.call import Send
+
+log = structlog.get_logger("crossfade.start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,7 @@ class Services:
     clock: Clock
     store: Store
     live: Live
+    standing: Standing
     changes: Changes
     lanes: LaneBook
     traffic: Traffic
@@ -48,7 +56,8 @@ class Services:
 async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | None = None) -> AsyncIterator[Services]:
     """Open the service without a web server; `send` and `clock` replace the world in tests.
 
-    Raises StoreUnavailableError when the state cannot be read.
+    Without Redis a fleet's process opens all the same, with the state it remembers or with none (`Live.is_known`).
+    Raises StoreUnavailableError when the store of the process's own cannot be read.
     """
     clock = clock or Clock()
     metrics = Metrics()
@@ -56,13 +65,17 @@ async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | N
     live = Live(_admin_digest(settings), lambda state: _watch(state, lanes, metrics))
     async with AsyncExitStack() as stack:
         send = send or (await stack.enter_async_context(BackendClient())).send
-        store, settle = await _opened(settings, live, stack)
+        standing = Standing(clock, is_own=settings.redis_url is None)
+        metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
+        store, settle = await _opened(settings, live, standing, clock, stack)
         changes = Changes(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
-        yield Services(settings, clock, store, live, changes, lanes, traffic, metrics, send)
+        yield Services(settings, clock, store, live, standing, changes, lanes, traffic, metrics, send)
 
 
-async def _opened(settings: Settings, live: Live, stack: AsyncExitStack) -> tuple[Store, Settle]:
+async def _opened(
+    settings: Settings, live: Live, standing: Standing, clock: Clock, stack: AsyncExitStack
+) -> tuple[Store, Settle]:
     """Open the store that the settings name and put its state in force."""
     if settings.redis_url is None:
         embedded = await stack.enter_async_context(SqlStore(sqlite_engine(settings.data_dir)))
@@ -75,9 +88,15 @@ async def _opened(settings: Settings, live: Live, stack: AsyncExitStack) -> tupl
     client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
     journal = await stack.enter_async_context(SqlJournal(_journal_engine(settings), may_be_away=True))
     fleet = FleetStore(RedisStore(client), journal)
-    live.load(await fleet.load())
-    follower = Follower(fleet, live, random.random)
-    await stack.enter_async_context(_running(follower.run()))
+    last_good = LastGood(settings.data_dir / "last-good.json")
+    follower = Follower(fleet, live, standing, random.random)
+    try:
+        await follower.catch_up()
+    except StoreUnavailableError as error:
+        log.warning("the store is away", why=str(error))
+        await remember(live, standing, journal.latest, last_good)
+    await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
+    await stack.enter_async_context(running(follower.run()))
     return fleet, follower.settle
 
 
@@ -85,17 +104,6 @@ def _journal_engine(settings: Settings) -> Engine:
     if settings.database_url is None:
         return shared_sqlite_engine(settings.data_dir / "journal.db")
     return engine_of(settings.database_url.get_secret_value())
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def _admin_digest(settings: Settings) -> str | None:
@@ -112,4 +120,5 @@ def _watch(state: State, lanes: LaneBook, metrics: Metrics) -> None:
         Collection.KILL: len(state.kills),
         Collection.TOKEN: len(state.records),
     }
-    metrics.show_state(state.ruleset.revision, {collection.value: count for collection, count in documents.items()})
+    counts = {collection.value: count for collection, count in documents.items()}
+    metrics.show_state(state.ruleset.epoch, state.ruleset.revision, counts)

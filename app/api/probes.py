@@ -1,5 +1,6 @@
 """Probes and metrics: what a cluster asks without a token."""
 
+import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -11,6 +12,9 @@ from app.wiring import Services
 
 router = APIRouter(tags=["operation"])
 
+ASKED_S = 0.3
+"""How long a probe waits for the store."""
+
 
 class Alive(BaseModel):
     """The process runs."""
@@ -19,12 +23,18 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """The process answers, from the state at this revision; `store` says whether it can be read at the moment."""
+    """Whether the process answers, and from which state.
 
-    status: str
+    The state is `fresh` in contact with the store, `stale` for up to `age_s` seconds without, or `unknown`; `store`
+    says whether the store can be asked at the moment.
+    """
+
+    status: Literal["ready", "starting"]
+    state: Literal["fresh", "stale", "unknown"]
     store: Literal["ok", "unavailable"]
     epoch: str
     revision: int
+    age_s: float
 
 
 @router.get("/healthz")
@@ -33,17 +43,30 @@ async def healthz() -> Alive:
     return Alive(status="alive")
 
 
-@router.get("/readyz")
-async def readyz(services: ServicesOf) -> Ready:
-    """Say that the process has its state; it goes on deciding while the store is away."""
-    ruleset = services.live.state.ruleset
-    return Ready(status="ready", store=await _store(services), epoch=ruleset.epoch, revision=ruleset.revision)
+@router.get("/readyz", responses={503: {"model": Ready}})
+async def readyz(services: ServicesOf, response: Response) -> Ready:
+    """Say whether the process knows its state: then it goes on deciding while the store is away; 503 until then."""
+    live, standing, ruleset = services.live, services.standing, services.live.state.ruleset
+    store = await _store(services)
+    if not live.is_known:
+        response.status_code = 503
+    known: Literal["fresh", "stale"] = "fresh" if standing.is_fresh and store == "ok" else "stale"
+    return Ready(
+        status="ready" if live.is_known else "starting",
+        state=known if live.is_known else "unknown",
+        store=store,
+        epoch=ruleset.epoch,
+        revision=ruleset.revision,
+        age_s=round(standing.age_s, 3),
+    )
 
 
 async def _store(services: Services) -> Literal["ok", "unavailable"]:
+    """Ask the store, but not for long: whoever probes has a limit of its own."""
     try:
-        await services.store.check()
-    except StoreUnavailableError:
+        async with asyncio.timeout(ASKED_S):
+            await services.store.check()
+    except (StoreUnavailableError, TimeoutError):
         return "unavailable"
     return "ok"
 

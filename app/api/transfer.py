@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from app.api.params import Admin, Reader, ReasonText, ServicesOf, by
-from app.changes import SERVER_OWNED, Wanted
-from app.refresh import State
+from app.changes import Wanted
+from app.refresh import SERVER_OWNED, State
 from app.stores.records import Action, Collection
 from app.transfer import Difference, Documents, differences, exported, wanted
 

@@ -5,10 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import typer
 
 from app.cli.client import Answer, Request, Send
 from app.cli.exits import CommandError, Exit
 from app.settings import ClientSettings
+
+ONLY_IN = {
+    "redis": "Note: acknowledged by Redis alone; the journal is away and gets it when it is back.",
+    "sql": "Note: acknowledged by the database alone; Redis is away and gets it when it is back.",
+}
+"""What is told of a change that is not yet everywhere it belongs, by X-Crossfade-Durability."""
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -32,6 +39,8 @@ def connected(settings: ClientSettings) -> Iterator[Send]:
                 )
             except httpx.HTTPError as error:
                 raise _unreachable(settings, request.method, error) from error
+            if (where := answer.headers.get("X-Crossfade-Durability")) in ONLY_IN:
+                typer.echo(ONLY_IN[where], err=True)
             return Answer(answer.status_code, answer.content)
 
         yield send

@@ -1,0 +1,186 @@
+"""A process of a fleet that starts, or goes on, while Redis is away."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.keeping import snapshot_of
+from app.settings import Settings
+from app.stores.last_good import LastGood
+from tests.inprocess import FLAG, ROUTE, Service, running, settings_in
+from tests.servers import RedisServer, free_port, redis_server
+
+PATIENCE_S = 15.0
+
+NOWHERE = f"postgresql://nobody:nothing@127.0.0.1:{free_port()}/nothing"
+"""A journal that is away."""
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """Run a Redis that forgets everything when it dies."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_server(folder) as server:
+        yield server
+
+
+def settings_of(tmp_path: Path, redis: RedisServer, data: str = "data", **others: Any) -> Settings:
+    """Return settings whose journal is one file, wherever the rest of the data is."""
+    journal = f"sqlite:///{tmp_path / 'journal.db'}"
+    return settings_in(tmp_path / data, redis_url=redis.url, **{"database_url": journal, **others})
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the event loop go on until something holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def kept(folder: Path, service: Service) -> None:
+    """Wait until the last good copy has the revision in force."""
+    file, revision = LastGood(folder / "last-good.json"), service.services.live.state.ruleset.revision
+    await until(lambda: (found := file.read()) is not None and found[0].revision == revision)
+
+
+async def gauge(service: Service, name: str) -> float:
+    """Return the value of a gauge without labels."""
+    lines = (await service.ask("GET", "/metrics")).text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+async def decided(service: Service) -> str:
+    answer = await service.ask("POST", "/routes/rag/decision", {"context": {"targetingKey": "u"}})
+    return f"{answer.json().get('backend') or answer.json()['code']}"
+
+
+async def test_without_redis_and_journal_the_last_good_copy_serves(tmp_path: Path, redis: RedisServer) -> None:
+    settings = settings_of(tmp_path, redis)
+    async with running(settings) as before:
+        await before.with_rag(100)
+        token = (await before.ok("POST", "/tokens", {"id": "app", "role": "evaluate"}))["token"]
+        await kept(tmp_path / "data", before)
+        told = await snapshot_of(before.services.live.state)
+    redis.kill()
+    async with running(settings_of(tmp_path, redis, database_url=NOWHERE)) as cold:
+        assert await snapshot_of(cold.services.live.state) == told
+        assert await decided(cold) == "new"
+        async with cold.token(token) as client:
+            answer = await client.get("/route/rag", headers={"X-User-Id": "u"})
+            assert answer.headers["x-crossfade-backend"] == "new"
+        ready = await cold.ok("GET", "/readyz")
+        assert (ready["status"], ready["state"], ready["store"]) == ("ready", "stale", "unavailable")
+        refused = await cold.ask("PUT", "/flags/rag-v2/rollout", {"percentage": 1})
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        redis.start()
+
+
+async def test_without_redis_and_copy_the_journal_serves_and_redis_is_refilled_from_it(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    async with running(settings_of(tmp_path, redis)) as before:
+        await before.with_rag(100)
+    redis.kill()
+    async with running(settings_of(tmp_path, redis, data="another machine")) as cold:
+        assert await decided(cold) == "new"
+        assert (await cold.ok("GET", "/readyz"))["state"] == "stale"
+        redis.start()
+        await until(lambda: cold.services.standing.is_fresh)
+        assert await decided(cold) == "new"
+        assert (await cold.ok("GET", "/readyz"))["state"] == "fresh"
+        await cold.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 0})
+        assert await decided(cold) == "legacy"
+
+
+async def test_with_nothing_known_a_process_is_alive_and_not_ready_until_redis_is_there(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    redis.kill()
+    async with running(settings_of(tmp_path, redis)) as cold:
+        assert (await cold.ask("GET", "/healthz")).status_code == 200
+        assert (await cold.ask("GET", "/metrics")).status_code == 200
+        ready = await cold.ask("GET", "/readyz")
+        assert (ready.status_code, ready.json()["status"], ready.json()["state"]) == (503, "starting", "unknown")
+        for path in ("/flags", "/route/rag", "/api/route/rag", "/nothing"):
+            answer = await cold.ask("GET", path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "state_unknown")
+            assert answer.headers["retry-after"] == "1"
+        redis.start()
+        await until(lambda: cold.services.live.is_known)
+        await cold.with_rag(100)
+        assert await decided(cold) == "new"
+        assert (await cold.ask("GET", "/readyz")).status_code == 200
+
+
+@pytest.fixture
+def seed(tmp_path: Path) -> Path:
+    """Write a seed with the flag at 100 % and its route."""
+    file = tmp_path / "seed.yaml"
+    default = {"split": [{"variant": "new", "weight": 100_000}, {"variant": "legacy", "weight": 0}]}
+    # JSON is YAML too
+    file.write_text(json.dumps({"flags": [{**FLAG, "default": default}], "routes": [ROUTE]}))
+    return file
+
+
+async def test_the_seed_serves_while_nothing_is_known_if_a_setting_allows_it(
+    tmp_path: Path, redis: RedisServer, seed: Path
+) -> None:
+    redis.kill()
+    async with running(settings_of(tmp_path, redis, seed=seed)) as cold:
+        assert await decided(cold) == "state_unknown"
+    async with running(settings_of(tmp_path, redis, seed=seed, serve_seed_when_unknown=True)) as cold:
+        assert await decided(cold) == "new"
+        assert (await cold.ok("GET", "/readyz"))["state"] == "stale"
+        redis.start()
+        # the seed is then sown as at any first start, and kept
+        await until(lambda: cold.services.live.state.ruleset.revision > 0)
+        assert (await cold.ok("GET", "/flags/rag-v2"))["version"] == 1
+        assert await decided(cold) == "new"
+
+
+async def test_what_redis_has_wins_over_a_seed_that_served(tmp_path: Path, redis: RedisServer, seed: Path) -> None:
+    async with running(settings_of(tmp_path, redis)) as other:
+        await other.with_rag(0)
+        redis.send(signal.SIGSTOP)
+        async with running(
+            settings_of(tmp_path, redis, "cold", database_url=None, seed=seed, serve_seed_when_unknown=True)
+        ) as cold:
+            assert await decided(cold) == "new"
+            redis.send(signal.SIGCONT)
+            await until(lambda: cold.services.standing.is_fresh)
+            assert await decided(cold) == "legacy"
+
+
+async def test_age_and_last_contact_are_told_in_the_metrics(tmp_path: Path, redis: RedisServer) -> None:
+    async with running(settings_of(tmp_path, redis)) as service:
+        await service.with_rag()
+        epoch = service.services.live.state.ruleset.epoch
+        lines = (await service.ask("GET", "/metrics")).text.splitlines()
+        assert f'crossfade_state_info{{epoch="{epoch}"}} 1.0' in lines
+        assert await gauge(service, "crossfade_state_age_seconds") == 0
+        assert await gauge(service, "crossfade_store_last_contact_seconds") == service.time.seconds
+        redis.kill()
+        await until(lambda: not service.services.standing.is_fresh)
+        contact = service.time.seconds
+        service.time.seconds += 42
+        assert await gauge(service, "crossfade_state_age_seconds") == 42
+        assert await gauge(service, "crossfade_store_last_contact_seconds") == contact
+        redis.start()
+
+
+async def test_a_change_that_only_redis_has_says_so(tmp_path: Path, redis: RedisServer) -> None:
+    async with running(settings_of(tmp_path, redis)) as service:
+        await service.with_rag()
+        both = await service.ask("PUT", "/flags/rag-v2/rollout", {"percentage": 1})
+        assert "x-crossfade-durability" not in both.headers
+    async with running(settings_of(tmp_path, redis, database_url=NOWHERE)) as service:
+        alone = await service.ask("PUT", "/flags/rag-v2/rollout", {"percentage": 2})
+        assert (alone.status_code, alone.headers.get("x-crossfade-durability")) == (200, "redis")
+        read = await service.ask("GET", "/flags/rag-v2")
+        assert "x-crossfade-durability" not in read.headers
