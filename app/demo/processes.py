@@ -44,12 +44,16 @@ class Child:
 
     async def address(self, within_s: float) -> str:
         """Return the URL it announces. Raises ChildError if it ends before, or after `within_s` seconds."""
+        return (await self.said(ANNOUNCED, within_s))["url"]
+
+    async def said(self, words: re.Pattern[str], within_s: float) -> re.Match[str]:
+        """Return the words once they are in its log. Raises ChildError if it ends before, or after `within_s` s."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while not (found := ANNOUNCED.search(self.log.read_text())):
+                while not (found := words.search(self.log.read_text(errors="replace"))):
                     self.must_live()
                     await asyncio.sleep(LOOK_EVERY_S)
-                return found["url"]
+                return found
         raise ChildError(self.told(f"did not listen within {within_s:.0f} s"))
 
     def must_live(self) -> None:
@@ -92,11 +96,15 @@ class Children:
 
     async def python(self, name: str, *arguments: str, settings: Mapping[str, str] | None = None) -> Child:
         """Start `python -m …`, with `settings` in place of every CROSSFADE_ variable of this process."""
+        return await self.program(name, sys.executable, "-m", *arguments, settings=settings)
+
+    async def program(self, name: str, *command: str, settings: Mapping[str, str] | None = None) -> Child:
+        """Start a program, with `settings` in place of every CROSSFADE_ variable of this process."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("CROSSFADE_")}
         path = self._folder / f"{name}.log"
         with path.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", *arguments),
+                *command,
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=log,

