@@ -86,6 +86,9 @@ class Follower:
                 await follow()
             except StoreUnavailableError as error:
                 log.warning("store is away, the state in force goes on", why=str(error))
+            except Exception:
+                # whatever it was: a process that no longer follows would decide from old state for ever
+                log.exception("following failed, and goes on")
             await asyncio.sleep(AGAIN_S * (0.2 + 0.8 * self._chance()))
 
     async def _listen(self) -> None:
