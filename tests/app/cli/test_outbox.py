@@ -3,18 +3,18 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 from uvicorn import Config
 from uvicorn.server import ServerState
 
 from app.cli.outbox import MAX_ANSWERS, MAX_BYTES, HeldTransport, Outbox, held_protocol
+from tests.app.conftest import Run
 
 Events = list[tuple[str, bytes]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -136,17 +136,6 @@ async def test_more_than_is_held_leaves_at_once() -> None:
 # through the web server
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Run a coroutine in each of the event loops that the service may run in."""
-
-    def in_loop(main: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(asyncio.wait_for(main, 10))
-
-    return in_loop
-
-
 @asynccontextmanager
 async def serving(app: App) -> AsyncIterator[tuple[str, int]]:
     """Serve an application as the service is served, and give its address."""
@@ -170,7 +159,7 @@ async def small(_: Any, __: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-def test_a_small_answer_is_one_write(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+def test_a_small_answer_is_one_write(run: Run) -> None:
     async def scenario() -> None:
         config = Config(small, http=held_protocol(), lifespan="off", log_config=None, access_log=False)
         config.load()
@@ -189,7 +178,7 @@ def test_a_small_answer_is_one_write(run: Callable[[Coroutine[Any, Any, None]], 
 
 
 def test_requests_written_side_by_side_are_answered_in_order(
-    run: Callable[[Coroutine[Any, Any, None]], None],
+    run: Run,
 ) -> None:
     async def echo(scope: Any, _: Any, send: Any) -> None:
         path = scope["path"].encode()
@@ -210,7 +199,7 @@ def test_requests_written_side_by_side_are_answered_in_order(
 
 
 def test_more_callers_than_wait_for_each_other_are_all_answered(
-    run: Callable[[Coroutine[Any, Any, None]], None],
+    run: Run,
 ) -> None:
     together = asyncio.Event()
 
@@ -233,7 +222,7 @@ def test_more_callers_than_wait_for_each_other_are_all_answered(
 
 
 def test_the_first_piece_of_a_stream_arrives_although_nothing_follows_it(
-    run: Callable[[Coroutine[Any, Any, None]], None],
+    run: Run,
 ) -> None:
     async def stream(_: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -252,7 +241,7 @@ def test_the_first_piece_of_a_stream_arrives_although_nothing_follows_it(
 
 
 def test_a_long_answer_waits_for_a_caller_who_does_not_read_and_then_is_whole(
-    run: Callable[[Coroutine[Any, Any, None]], None],
+    run: Run,
 ) -> None:
     sent = 0
     piece, pieces = b"x" * 50_000, 600
@@ -283,7 +272,7 @@ def test_a_long_answer_waits_for_a_caller_who_does_not_read_and_then_is_whole(
     run(scenario())
 
 
-def test_a_caller_who_hangs_up_harms_no_other(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+def test_a_caller_who_hangs_up_harms_no_other(run: Run) -> None:
     troubles: list[dict[str, Any]] = []
 
     async def scenario() -> None:
