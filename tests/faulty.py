@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -74,6 +75,11 @@ class Faulty:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def open(self) -> int:
+        """How many connections are open now."""
+        return len(self._tasks)
+
+    @property
     def heads(self) -> list[str]:
         """The request lines and headers, as text."""
         return [request.partition(b"\r\n\r\n")[0].decode("latin-1") for request in self.requests]
@@ -103,12 +109,12 @@ class Faulty:
 
 
 @asynccontextmanager
-async def faulty(*turns: Turn) -> AsyncIterator[Faulty]:
+async def faulty(*turns: Turn, tls: ssl.SSLContext | None = None) -> AsyncIterator[Faulty]:
     """Run a server that takes one turn per request, and the last one for ever."""
     backend = Faulty(turns)
-    server = await asyncio.start_server(backend.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(backend.serve, "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()
-    backend.url = f"http://{host}:{port}"
+    backend.url = f"{'http' if tls is None else 'https'}://{host}:{port}"
     try:
         yield backend
     finally:

@@ -15,7 +15,11 @@ WHOLE_BYTES = 1 << 20
 """Answers that announce up to this length are read whole, so that a backend dying in mid-answer can be replaced."""
 
 HEAD_BYTES = 1 << 16
-"""The longest header line of an answer; all lines together may have four times as much."""
+"""The longest header line of an answer.
+
+Its head with all interim answers before it may have four times as much, and so may all that comes between two pieces of
+a body or after the last: chunk extensions and trailers.
+"""
 
 HEAD_LINES = 256
 """The most header lines of an answer."""
@@ -54,7 +58,7 @@ class Connection(asyncio.Protocol):
         self.done = False
         self._error: SendError | None = None
         self._pieces: list[bytes] = []
-        self._unread = self._head_bytes = 0
+        self._unread = self._since_body = 0
         self._keeps_alive = self._is_stream = self._ends_with_connection = self._is_paused = False
 
     # what the client calls
@@ -67,7 +71,7 @@ class Connection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether both sides have nothing more to say about the last exchange, and may have another."""
-        uploaded = self._upload is None or self._upload.done()
+        uploaded = self._writable is None and (self._upload is None or self._upload.done())
         return self.done and self._keeps_alive and uploaded and self.is_open
 
     def ask(self, head: bytes, body: bytes, *, wants_body: bool) -> None:
@@ -103,7 +107,9 @@ class Connection(asyncio.Protocol):
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
-        """Hang up at once."""
+        """Hang up at once; an answer on its way breaks off, even one that the connection's end would have ended."""
+        if not self.done and self._error is None:
+            self._error = SendError(Cause.INTERRUPTED, "was hung up on")
         if self._upload is not None:
             self._upload.cancel()
         self._transport.abort()
@@ -138,9 +144,10 @@ class Connection(asyncio.Protocol):
         if self.done or self._parser is None or self._error is not None:
             self.close()
             return
+        self._since_body += len(data)
         try:
             self._parser.feed_data(data)
-            self._check_head(len(data))
+            self._check_body_comes()
         except HttpParserUpgrade:
             self._fail(Cause.GARBAGE, "switches protocols, which nobody asked for")
         except HttpParserError as error:
@@ -161,9 +168,9 @@ class Connection(asyncio.Protocol):
         """End an answer that has no other end, and break off any other."""
         self.resume_writing()
         self._lost(self)
-        if self._ends_with_connection and error is None:
+        if self._error is None and self._ends_with_connection and error is None:
             self.done = True
-        elif not self.done and self._error is None:
+        elif self._error is None and not self.done:
             self._error = SendError(Cause.INTERRUPTED, f"hung up: {error or 'end of stream'}"[:200])
         self._wake()
 
@@ -177,11 +184,9 @@ class Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done() and (self._error is not None or self._has_news()):
             waiter.set_result(None)
 
-    def _check_head(self, come: int) -> None:
-        if not self.status:
-            self._head_bytes += come
-            if self._head_bytes > 4 * HEAD_BYTES:
-                raise HttpParserError("the head of the answer is too long")
+    def _check_body_comes(self) -> None:
+        if self._since_body > 4 * HEAD_BYTES and not self.done:
+            raise HttpParserError("the head of the answer is too long, or what comes between and after its body")
 
     # what the parser calls, in the words of httptools
 
@@ -204,7 +209,9 @@ class Connection(asyncio.Protocol):
         if self.done or parser is None:
             return
         status = parser.get_status_code()
-        if status < HTTPStatus.OK:
+        if not 100 <= status < 600:
+            raise HttpParserError(f"{status} is no status")
+        if status < 200:
             self.headers = []
             return
         self.status = status
@@ -222,6 +229,7 @@ class Connection(asyncio.Protocol):
         if self.done:
             self.close()
             return
+        self._since_body = 0
         self._pieces.append(body)
         self._unread += len(body)
         if self._is_stream and self._unread > BUFFER_BYTES and not self._is_paused:
@@ -235,12 +243,17 @@ class Connection(asyncio.Protocol):
 
 
 def _framing(headers: Headers) -> tuple[int | None, bool]:
-    """Return the length that is announced, if any, and whether the body comes in chunks."""
+    """Return the length that is announced, if any, and whether the body comes in chunks.
+
+    Raises HttpParserError for any other coding: it belongs to one hop, and the caller would not be told of it.
+    """
     length, is_chunked = None, False
     for name, value in headers:
         lowered = name.lower()
         if lowered == b"content-length":
             length = int(value)
         elif lowered == b"transfer-encoding":
-            is_chunked = value.strip().lower().endswith(b"chunked")
+            if is_chunked or value.strip().lower() != b"chunked":
+                raise HttpParserError("the answer has a transfer coding that nobody asked for")
+            is_chunked = True
     return length, is_chunked

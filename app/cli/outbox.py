@@ -49,16 +49,18 @@ class HeldTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Hold the data, after what is held already."""
-        if not self._held:
-            self._outbox.add(self)
+        waits = bool(self._held)
         self._held += data
         if len(self._held) > MAX_BYTES:
             self.flush()
+        elif not waits:
+            self._outbox.add(self)
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write what is held, unless the caller has gone."""
         held, self._held = self._held, b""
-        if held:
+        # a closed transport of uvloop's raises, and other callers' answers are waiting behind this one
+        if held and not self._below.is_closing():
             self._below.write(held)
 
     def close(self) -> None:

@@ -1,12 +1,10 @@
 """Real backends that refuse, hang, die in mid-answer and answer nonsense, through the client and the dispatcher."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import uvloop
 
 from app.backends import BackendClient
 from routers.attempts import Dispatched, failure_status
@@ -14,6 +12,7 @@ from routers.call import Call, SendError
 from routers.causes import Cause
 from routers.dispatch import dispatch
 from routers.lanes import Lane
+from tests.app.conftest import Run
 from tests.faulty import (
     CLOSES_BEFORE_ANSWERING,
     CLOSES_IN_MID_ANSWER,
@@ -97,21 +96,8 @@ class World:
         return result, clock() - began
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Run a coroutine in each of the event loops that the service may run in."""
-
-    def in_loop(main: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(main)
-
-    return in_loop
-
-
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_new_is_answered_by_legacy_in_time(
-    run: Callable[[Coroutine[Any, Any, None]], None], fault: str
-) -> None:
+def test_a_fault_of_new_is_answered_by_legacy_in_time(run: Run, fault: str) -> None:
     async def scenario() -> None:
         turn, cause = FAULTS[fault]
         async with faulty(turn) as new, faulty(LEGACY) as legacy, BackendClient() as client:
@@ -128,9 +114,7 @@ def test_a_fault_of_new_is_answered_by_legacy_in_time(
 
 
 @pytest.mark.parametrize("url", ["", "http://nowhere.invalid", "http://a..b:1"])
-def test_a_backend_that_cannot_be_reached_has_seen_nothing(
-    run: Callable[[Coroutine[Any, Any, None]], None], url: str
-) -> None:
+def test_a_backend_that_cannot_be_reached_has_seen_nothing(run: Run, url: str) -> None:
     async def scenario() -> None:
         async with faulty(LEGACY) as legacy, BackendClient() as client:
             never = {"fallback": {"replay": "never"}}
@@ -141,7 +125,7 @@ def test_a_backend_that_cannot_be_reached_has_seen_nothing(
     run(scenario())
 
 
-def test_a_host_that_swallows_connections_has_seen_nothing(run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+def test_a_host_that_swallows_connections_has_seen_nothing(run: Run) -> None:
     async def scenario() -> None:
         with black_hole() as gone:
             async with faulty(LEGACY) as legacy, BackendClient() as client:
@@ -209,9 +193,7 @@ async def test_a_stream_is_passed_on_piece_by_piece(turn: Turn) -> None:
 
 
 @pytest.mark.parametrize("fault", BREAKS)
-def test_a_stream_that_breaks_surfaces_and_is_a_failure(
-    run: Callable[[Coroutine[Any, Any, None]], None], fault: str
-) -> None:
+def test_a_stream_that_breaks_surfaces_and_is_a_failure(run: Run, fault: str) -> None:
     async def scenario() -> None:
         turn, cause = BREAKS[fault]
         async with faulty(turn) as new, faulty(LEGACY) as legacy, BackendClient() as client:
