@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 shell,
-                http=held_protocol(),
+                http=held_protocol(settings.max_header_bytes, settings.body_timeout_s),
                 loop="uvloop",
                 lifespan="off",
                 log_config=None,
