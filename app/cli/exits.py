@@ -18,9 +18,9 @@ class Exit(IntEnum):
 
 MEANING: Mapping[Exit, str] = {
     Exit.OK: "done",
-    Exit.REFUSED: "the service refused (4xx), or `serve` could not start, or a claim of `demo` failed",
+    Exit.REFUSED: "it was refused (4xx), or `serve` could not start, or a claim of `demo` failed",
     Exit.USAGE: "the command or a setting is wrong; nothing was sent",
-    Exit.UNREACHABLE: "the service cannot be reached, is not ready or failed (5xx)",
+    Exit.UNREACHABLE: "the service, or a store, cannot be reached, is not ready or failed (5xx)",
     Exit.NOT_FOUND: "there is no such flag, route or token (404)",
     Exit.CONFLICT: "it is killed, changed meanwhile, in use or exists already (409, 412)",
     Exit.INTERRUPTED: "ended by Ctrl-C",

@@ -7,7 +7,7 @@ for each answer, head and body, with other work in between; here a turn's answer
 import asyncio
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from app.cli.heads import BoundedProtocol
 
 MAX_ANSWERS = 32
 """How many answers wait for each other at most, so that no caller waits long for the answers of others."""
@@ -94,11 +94,14 @@ class HeldTransport(asyncio.Transport):
         self._below.resume_reading()
 
 
-def held_protocol() -> type[HttpToolsProtocol]:
-    """Return uvicorn's protocol, with one outbox for all connections of a server."""
+def held_protocol(bytes_of_head: int, seconds_of_head: float) -> type[BoundedProtocol]:
+    """Return uvicorn's protocol with bounds of a head, and with one outbox for all connections of a server."""
     outbox = Outbox()
 
-    class HeldProtocol(HttpToolsProtocol):
+    class HeldProtocol(BoundedProtocol):
+        max_head_bytes = bytes_of_head
+        head_timeout_s = seconds_of_head
+
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             # uvloop's transports are none of asyncio's classes
             super().connection_made(HeldTransport(cast(asyncio.Transport, transport), outbox))

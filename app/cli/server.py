@@ -15,7 +15,7 @@ from app.cli.outbox import held_protocol
 from app.main import VERSION, create_app
 from app.settings import Settings
 from app.shell import Shell
-from app.stores.records import StoreUnavailableError
+from app.stores.records import StoreAddressError, StoreUnavailableError
 
 KEEP_ALIVE_S = 75
 """Longer than load balancers keep idle connections, so that they never send into one that is just being closed."""
@@ -27,7 +27,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
     try:
         _Server(create_app(settings), settings, listener).run([listener])
-    except (StoreUnavailableError, SeedError) as error:
+    except (StoreUnavailableError, StoreAddressError, SeedError) as error:
         raise CommandError(Exit.REFUSED, f"Crossfade cannot start: {' '.join(str(error).split())}") from error
 
 
@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 shell,
-                http=held_protocol(),
+                http=held_protocol(settings.max_header_bytes, settings.body_timeout_s),
                 loop="uvloop",
                 lifespan="off",
                 log_config=None,

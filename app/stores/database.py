@@ -41,6 +41,7 @@ class Database:
         self._is_prepared = False
         self._turn_to_prepare = asyncio.Lock()
         self._turn_to_write = asyncio.Lock()
+        self.schema_found: int | None = None
 
     async def __aenter__(self) -> Self:
         """Open the database and bring its tables to this program's schema.
@@ -87,7 +88,7 @@ class Database:
     async def _prepare(self, engine: AsyncEngine) -> None:
         async with self._turn_to_prepare:
             if not self._is_prepared:
-                await _transaction(
+                self.schema_found = await _transaction(
                     engine.execution_options(writing=True),
                     lambda connection: connection.run_sync(prepare, self._new_epoch),
                 )

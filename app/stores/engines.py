@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.stores.database import Database
 from app.stores.postgres import postgres_engine
+from app.stores.records import StoreAddressError
 from app.stores.sqlite import shared_sqlite_engine
 
 Engine = AbstractAsyncContextManager[AsyncEngine]
@@ -20,7 +21,7 @@ HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
 UPGRADE_S = 3600.0
 
 
-class DatabaseUrlError(ValueError):
+class DatabaseUrlError(StoreAddressError):
     """CROSSFADE_DATABASE_URL names no database that can be used; the message says why, and shows no password."""
 
 
@@ -36,13 +37,13 @@ def engine_of(url: str, *, statement_timeout_s: float = 5.0) -> Engine:
             raise DatabaseUrlError(f"CROSSFADE_DATABASE_URL must be like {FORMS}")
 
 
-async def upgrade(url: str) -> None:
-    """Bring a database to this program's schema, however long that takes.
+async def upgrade(url: str) -> int | None:
+    """Bring a database to this program's schema, however long that takes, and return the one it had, None for none.
 
     Raises DatabaseUrlError, and StoreUnavailableError when it cannot be reached or a newer program made it.
     """
-    async with Database(engine_of(url, statement_timeout_s=UPGRADE_S)):
-        pass
+    async with Database(engine_of(url, statement_timeout_s=UPGRADE_S)) as database:
+        return database.schema_found
 
 
 def _address(dsn: str) -> str:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -54,6 +55,12 @@ class SqlJournal(Lines):
         found = await self._read(_latest)
         lines = found[2] if found else []
         return {(Collection(line.collection), line.key): line.version for line in lines if line.body is None}
+
+    async def changed_at(self) -> datetime | None:
+        """Return when the latest change of a document was made, None when there is none."""
+        latest = select(func.max(JOURNAL.c.at)).where(JOURNAL.c.revision.is_not(None))
+        found: datetime | None = (await self._read(lambda connection: connection.execute(latest))).scalar_one()
+        return found
 
     async def position(self, epoch: str, after: int = 0) -> int:
         """Return the highest revision of an epoch such that none between `after` and it is missing."""

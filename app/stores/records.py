@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Collection(StrEnum):
@@ -90,6 +90,13 @@ class Snapshot:
     documents: tuple[Stored, ...]
 
 
+class Mark(NamedTuple):
+    """Where a state is: so many changes after the beginning of its epoch."""
+
+    epoch: str
+    revision: int
+
+
 class StaleError(Exception):
     """The document is not at the version the change stands on; `actual` is its version, 0 when there is none."""
 
@@ -100,6 +107,10 @@ class StaleError(Exception):
 
 class StoreUnavailableError(Exception):
     """The store cannot be read or written at the moment; nothing was acknowledged."""
+
+
+class StoreAddressError(ValueError):
+    """A setting names no store that can be used; the message says which and why, and shows no password."""
 
 
 class EmptyError(StoreUnavailableError):

@@ -14,12 +14,24 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from app.stores.records import Change, Collection, EmptyError, Entry, Snapshot, StaleError, StoreUnavailableError
-from app.stores.redis_scripts import OUTLINE, REFILL, SINCE, WRITE
+from app.stores.records import (
+    Change,
+    Collection,
+    EmptyError,
+    Entry,
+    Mark,
+    Snapshot,
+    StaleError,
+    StoreAddressError,
+    StoreUnavailableError,
+)
+from app.stores.redis_scripts import MARK, OUTLINE, REFILL, SINCE, WRITE
 from app.stores.redis_text import applied, brought_up, entry, line_of, name_of, stored, text_of
 from app.stores.sentinel_url import SCHEME, sentinel_address
 
 T = TypeVar("T")
+
+FORMS = "redis://[user:password@]host:6379/0 or redis+sentinel://[user:password@]host:26379,host:26379/service"
 
 WAITING_S = 60
 """How long a state that was put aside waits to be put in; who puts it in has died, or has been cut off, by then."""
@@ -27,11 +39,15 @@ WAITING_S = 60
 NOBODY_GONE: Mapping[tuple[Collection, str], int] = MappingProxyType({})
 
 
+class RedisUrlError(StoreAddressError):
+    """CROSSFADE_REDIS_URL names no Redis; the message shows no password."""
+
+
 @asynccontextmanager
 async def redis_client(url: str, connect_timeout_s: float = 0.5) -> AsyncIterator[Redis]:
     """Make a client that connects when it is first asked something; how long it may take is for who asks to say.
 
-    The URL is one of redis-py's, or `redis+sentinel://host:port,host:port/service`. Raises ValueError.
+    The URL is one of redis-py's, or `redis+sentinel://host:port,host:port/service`. Raises RedisUrlError.
     """
     # a write that is tried again after it has been applied would be stale
     options: dict[str, Any] = {
@@ -43,18 +59,28 @@ async def redis_client(url: str, connect_timeout_s: float = 0.5) -> AsyncIterato
         "socket_timeout": None,
         "socket_connect_timeout": connect_timeout_s,
     }
+    try:
+        client = _client_of(url.strip(), options)
+    except (ValueError, TypeError):
+        raise RedisUrlError(f"CROSSFADE_REDIS_URL must be like {FORMS}") from None
+    async with client:
+        yield client
+
+
+def _client_of(url: str, options: dict[str, Any]) -> Redis:
     if url.startswith(SCHEME):
         address = sentinel_address(url)
         login = {"db": address.db, "username": address.username, "password": address.password}
         sentinel = Sentinel(  # type: ignore[no-untyped-call] # redis-py has not typed it
             address.sentinels, sentinel_kwargs=options, **options, **login
         )
-        client = sentinel.master_for(address.service)
-    else:
-        # whoever finds no free connection waits for one rather than fail
-        client = Redis.from_pool(BlockingConnectionPool.from_url(url, timeout=None, **options))
-    async with client:
-        yield client
+        client: Redis = sentinel.master_for(address.service)
+        return client
+    # whoever finds no free connection waits for one rather than fail
+    pool = BlockingConnectionPool.from_url(url, timeout=None, **options)
+    # an unknown option is noticed when a connection is made, which does not connect yet
+    pool.make_connection()  # type: ignore[no-untyped-call] # redis-py has not typed it
+    return Redis.from_pool(pool)
 
 
 class RedisStore:
@@ -85,6 +111,12 @@ class RedisStore:
         self._since = client.register_script(SINCE)
         self._write = client.register_script(WRITE)
         self._refill = client.register_script(REFILL)
+        self._mark = client.register_script(MARK)
+
+    async def mark(self) -> Mark | None:
+        """Return where the state is, None when it is empty."""
+        epoch, revision = await self._asked(self._mark(self._keys))
+        return None if epoch is None else Mark(epoch, int(revision))
 
     async def load(self) -> Snapshot | None:
         """Return the whole state, as it is at one moment; None when it is empty.
@@ -149,18 +181,24 @@ class RedisStore:
                     if (await self._heard(doorbell))["type"] != "pong":
                         yield
 
-    async def refill(self, snapshot: Snapshot, gone: Mapping[tuple[Collection, str], int] = NOBODY_GONE) -> bool:
-        """Put a state in and ring if there is none; false when there is.
+    async def refill(
+        self,
+        snapshot: Snapshot,
+        gone: Mapping[tuple[Collection, str], int] = NOBODY_GONE,
+        *,
+        over: Mark | None = None,
+    ) -> bool:
+        """Put a state in and ring if there is none, or the one `over` is still there; false when there is another.
 
         `gone` has the last versions of deleted documents, which a document made again continues.
         """
         texts = {name_of(each.collection, each.key): text_of(each) for each in snapshot.documents}
         versions = {name_of(each.collection, each.key): each.version for each in snapshot.documents}
         versions |= {name_of(*name): version for name, version in gone.items()}
-        if await self._asked(self._client.exists(self._keys[0])):
+        if await self.mark() not in {None, over}:
             return False
         waiting = [await self._put_aside(texts), await self._put_aside(versions)]
-        told = (self._channel, snapshot.epoch, snapshot.revision, len(texts), len(versions))
+        told = (self._channel, snapshot.epoch, snapshot.revision, len(texts), len(versions), *(over or ("", "")))
         return bool(await self._asked(self._refill([*self._keys, *waiting], told)))
 
     async def check(self) -> None:

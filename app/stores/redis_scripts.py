@@ -52,10 +52,11 @@ Returns nil when there is no state, the version at hand when a change is stale, 
 
 REFILL = """
 local ready = redis.call('HLEN', KEYS[5]) == tonumber(ARGV[4]) and redis.call('HLEN', KEYS[6]) == tonumber(ARGV[5])
-local wanted = redis.call('EXISTS', KEYS[1]) == 0
+local here = redis.call('HMGET', KEYS[1], 'epoch', 'revision')
+local wanted = not here[1] or (here[1] == ARGV[6] and here[2] == ARGV[7])
 if wanted and not ready then return redis.error_reply('ERR the state to be put in has been lost') end
 if wanted then
-  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   for n = 5, 6 do
     if redis.call('PERSIST', KEYS[n]) == 1 then redis.call('RENAME', KEYS[n], KEYS[n - 3]) end
   end
@@ -67,5 +68,9 @@ return wanted
 """
 """Puts a state in: channel, epoch, revision, how many documents and versions wait under the fifth and sixth key.
 
-Returns 1, or nil when there is a state already; what waited is gone afterwards.
+The last two are the epoch and the revision of a state that may be replaced, empty for none. Returns 1, or nil when
+there is another state already; what waited is gone afterwards.
 """
+
+MARK = "return redis.call('HMGET', KEYS[1], 'epoch', 'revision')"
+"""Gives epoch and revision, nil when there is no state."""

@@ -22,8 +22,11 @@ class NewerSchemaError(StoreUnavailableError):
     """A newer program made the database, and waiting does not make it readable."""
 
 
-def prepare(connection: Connection, new_epoch: Callable[[], str]) -> None:
-    """Make or upgrade the tables and keep what is there; raise NewerSchemaError when a newer program made them."""
+def prepare(connection: Connection, new_epoch: Callable[[], str]) -> int | None:
+    """Make or upgrade the tables, keep what is there, and return the schema that was found, None for no tables.
+
+    Raises NewerSchemaError when a newer program made them.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_AT_A_TIME})
     script = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
@@ -31,6 +34,7 @@ def prepare(connection: Connection, new_epoch: Callable[[], str]) -> None:
     if found is None or found < SCHEMA_VERSION:
         _take_steps(connection, script, found)
         _set_schema(connection, found, new_epoch)
+    return found
 
 
 def _schema_found(connection: Connection) -> int | None:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid4
 
 import pytest
 
@@ -14,6 +13,7 @@ from app.stores.records import Change, Entry, Snapshot, Store
 from app.stores.redis import RedisStore, redis_client
 from app.stores.sql import SqlStore
 from app.stores.sqlite import sqlite_engine
+from tests.app.stores.live import new_prefix
 from tests.postgres import postgres_url, schema_of_its_own
 from tests.servers import redis_url
 
@@ -74,7 +74,7 @@ def _sqlite_place(request: pytest.FixtureRequest) -> Place:
 
 
 def _redis_place(request: pytest.FixtureRequest) -> KeeperPlace:
-    url, prefix = request.getfixturevalue("redis"), f"{{{uuid4()}}}"
+    url, prefix = request.getfixturevalue("redis"), new_prefix()
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Keeper]:

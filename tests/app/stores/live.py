@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from app.stores.records import Snapshot
 from app.stores.redis import RedisStore, redis_client
+from tests.servers import OURS
 
 EMPTY = Snapshot("first", 0, ())
 SOON_S = 2.0
@@ -16,7 +17,7 @@ SOON_S = 2.0
 
 def new_prefix() -> str:
     """Name a place in a Redis that others use too."""
-    return f"{{{uuid4()}}}"
+    return f"{{{OURS}-{uuid4().hex}}}"
 
 
 @asynccontextmanager
