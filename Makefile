@@ -39,6 +39,10 @@ run: $(VENV)/.installed ## Run the service on http://127.0.0.1:8000 with its sta
 test: $(VENV)/.installed ## Run every test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
+.PHONY: chaos
+chaos: $(VENV)/.installed ## Break everything a fleet stands on, one at a time under load, and count what users notice
+	@$(BIN)/python -m tests.chaos
+
 .PHONY: check
 check: $(VENV)/.installed ## Lint, types, import contracts, docs
 	@$(BIN)/ruff check .

@@ -4,9 +4,10 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import httpx
@@ -15,6 +16,7 @@ import orjson
 from benchmarks.processes import HOST, START_S, free_port, running
 
 ROUTE = "bench"
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 _FLAG = "bench-flag"
 # the wheel puts it beside the interpreter
 _ENVOY = os.fspath(Path(sys.executable).with_name("envoy"))
@@ -33,14 +35,15 @@ class Service(NamedTuple):
 
 
 @contextmanager
-def service(core: int | None, upstream: str) -> Iterator[Service]:
+def service(core: int | None, upstream: str, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[Service]:
     """Run the service with one route whose callers all belong to `new`; both of its backends are the upstream."""
     port, admin = free_port(), secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as data_dir:
         env = {
             "CROSSFADE_DATA_DIR": data_dir,
             "CROSSFADE_ADMIN_TOKEN": admin,
-            "CROSSFADE_LOG_LEVEL": "warning",
+            "CROSSFADE_LOG_LEVEL": "error",
+            **settings,
         }
         command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", str(port)]
         with running(command, port, core=core, env=env):

@@ -247,7 +247,8 @@ class RedisStore:
 def _as_unavailable() -> Iterator[None]:
     try:
         yield
-    except (RedisError, OSError) as error:
+    # a RuntimeError is what uvloop calls a connection that has just been closed
+    except (RedisError, OSError, RuntimeError) as error:
         raise StoreUnavailableError(f"Redis failed: {error}") from error
 
 
