@@ -9,47 +9,17 @@ from hypothesis import strategies as st
 
 from app.backends.connection import WHOLE_BYTES, Connection
 from routers.call import SendError
+from tests.app.wire import connected
 from tests.faulty import CHUNKED, LINES, chunk, whole
 
 BODY = st.binary(max_size=40)
 INTERIM = st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"])
 
 
-class Wire(asyncio.Transport):
-    """A transport that notes what is written and whether it was hung up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.gone = self.paused = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += bytes(data)
-
-    def is_closing(self) -> bool:
-        return self.gone
-
-    def abort(self) -> None:
-        self.gone = True
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-
-
 def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
     """Cut bytes at the places that lie within."""
     ends = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
     return [data[start:end] for start, end in itertools.pairwise(ends)]
-
-
-async def connection() -> tuple[Connection, Wire]:
-    wire = Wire()
-    each = Connection(asyncio.get_running_loop(), lambda _: None)
-    each.connection_made(wire)
-    return each, wire
 
 
 async def read(each: Connection) -> bytes:
@@ -63,7 +33,7 @@ async def read(each: Connection) -> bytes:
 
 async def exchange(segments: Sequence[bytes], *, ends: bool, wants_body: bool = True) -> tuple[bytes, Connection]:
     """Feed the segments of one answer, reading all the while."""
-    each, _ = await connection()
+    each, _ = await connected()
     each.ask(b"GET / HTTP/1.1\r\n\r\n", b"", wants_body=wants_body)
     reading = asyncio.create_task(read(each))
     for segment in segments:
@@ -128,7 +98,7 @@ def test_what_comes_unasked_closes_the_connection(body: bytes, more: bytes, plac
 def test_a_backend_waits_for_a_slow_reader_of_a_stream_and_for_nobody_else() -> None:
     async def scenario() -> None:
         for length, is_stream in ((WHOLE_BYTES, False), (WHOLE_BYTES + 1, True)):
-            each, wire = await connection()
+            each, wire = await connected()
             each.ask(b"", b"", wants_body=True)
             each.data_received(whole(b"", length=length) + b"x" * 100_000)
             assert wire.paused is is_stream
