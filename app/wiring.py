@@ -12,6 +12,7 @@ from app.backends import BackendClient
 from app.changes import Changes, Settle
 from app.clock import Clock
 from app.follow import Follower
+from app.kill_sync import KillSync
 from app.lanes import LaneBook
 from app.logins import Logins
 from app.metrics import Metrics
@@ -24,6 +25,7 @@ from app.stores.records import Collection, Entry, Store
 from app.stores.redis import RedisStore, redis_client
 from app.stores.sql import SqlStore
 from app.stores.sqlite import shared_sqlite_engine, sqlite_engine
+from app.switch import Switch
 from app.traffic import Traffic
 from routers.call import Send
 
@@ -37,6 +39,7 @@ class Services:
     store: Store
     live: Live
     changes: Changes
+    switch: Switch
     lanes: LaneBook
     traffic: Traffic
     metrics: Metrics
@@ -58,8 +61,9 @@ async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | N
         send = send or (await stack.enter_async_context(BackendClient())).send
         store, settle = await _opened(settings, live, stack)
         changes = Changes(store, live, settle, metrics, clock)
+        switch = Switch(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
-        yield Services(settings, clock, store, live, changes, lanes, traffic, metrics, send)
+        yield Services(settings, clock, store, live, changes, switch, lanes, traffic, metrics, send)
 
 
 async def _opened(settings: Settings, live: Live, stack: AsyncExitStack) -> tuple[Store, Settle]:
@@ -77,6 +81,9 @@ async def _opened(settings: Settings, live: Live, stack: AsyncExitStack) -> tupl
     fleet = FleetStore(RedisStore(client), journal)
     live.load(await fleet.load())
     follower = Follower(fleet, live, random.random)
+    kills = KillSync(fleet, live, follower.catch_up, follower.settle, random.random)
+    await kills.read()
+    await stack.enter_async_context(_running(kills.run()))
     await stack.enter_async_context(_running(follower.run()))
     return fleet, follower.settle
 

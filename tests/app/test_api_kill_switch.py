@@ -90,7 +90,7 @@ async def test_kills_are_audited_with_actor_and_reason(service: Service) -> None
     await service.ok("DELETE", "/flags/rag-v2/kill", {"reason": "fixed"})
     events = (await service.ok("GET", f"/audit?target=kill:{made['id']}"))["items"]
     assert [(event["action"], event["actor"], event["reason"]) for event in events] == [
-        ("delete", "admin", "fixed"),
+        ("update", "admin", "fixed"),
         ("create", "admin", "errors"),
     ]
 
