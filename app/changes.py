@@ -78,7 +78,7 @@ class Changes:
             entries = await self._keep(changes) if changes else []
             await self._settle(entries)
         for entry in entries:
-            self._tell(entry)
+            tell(entry, self._metrics)
         return entries
 
     async def note(self, action: Action, collection: str, key: str, by: By) -> None:
@@ -86,7 +86,7 @@ class Changes:
         try:
             await self._store.note(self._clock.now(), by.actor, action, collection, key, by.reason)
         except StoreUnavailableError as error:
-            raise _away(error) from error
+            raise away(error) from error
         log.info("audit", action=action, target=f"{collection}:{key}", actor=by.actor, reason=by.reason)
 
     async def _keep(self, changes: Sequence[Change]) -> Sequence[Entry]:
@@ -95,7 +95,7 @@ class Changes:
         except StaleError as error:
             raise stale(error.actual) from error
         except StoreUnavailableError as error:
-            raise _away(error) from error
+            raise away(error) from error
 
     def _checked(self, wanted: Sequence[Wanted], by: By) -> Sequence[Change]:
         """Check the changes against the state that all of them would leave: halfway documents need not fit."""
@@ -118,22 +118,24 @@ class Changes:
         body = None if document is None else write_document(document)
         return Change(wanted.collection, wanted.key, current, body, by.actor, by.reason, self._clock.now())
 
-    def _tell(self, entry: Entry) -> None:
-        self._metrics.count_write(entry.collection, entry.action)
-        target = f"{entry.collection}:{entry.key}"
-        log.info(
-            "audit",
-            action=entry.action,
-            target=target,
-            version=entry.version,
-            revision=entry.revision,
-            actor=entry.actor,
-            reason=entry.reason,
-        )
+
+def tell(entry: Entry, metrics: Metrics) -> None:
+    """Count and log an acknowledged change."""
+    metrics.count_write(entry.collection, entry.action)
+    target = f"{entry.collection}:{entry.key}"
+    log.info(
+        "audit",
+        action=entry.action,
+        target=target,
+        version=entry.version,
+        revision=entry.revision,
+        actor=entry.actor,
+        reason=entry.reason,
+    )
 
 
 def version_of(state: State, collection: Collection, key: str) -> int:
-    """Return the version of a document in force, 0 when there is none; a kill is always at 1."""
+    """Return the version of a document in force, 0 when there is none."""
     match collection:
         case Collection.FLAG:
             flag = state.ruleset.document(key)
@@ -141,7 +143,7 @@ def version_of(state: State, collection: Collection, key: str) -> int:
         case Collection.ROUTE:
             return state.routes[key].version if key in state.routes else 0
         case Collection.KILL:
-            return 1 if key in state.kills else 0
+            return state.overlay.version_of(key)
         case Collection.ENV:
             return state.env[key].version if key in state.env else 0
         case Collection.TOKEN:
@@ -172,6 +174,7 @@ def _as_entry(change: Change) -> Entry:
     )
 
 
-def _away(error: StoreUnavailableError) -> ProblemError:
+def away(error: StoreUnavailableError) -> ProblemError:
+    """Return the refusal of a write that was not acknowledged."""
     log.warning("change refused: the store is away", why=str(error))
     return ProblemError(503, Code.STORE_UNAVAILABLE, f"the change was not made: {error}", headers={"Retry-After": "5"})

@@ -73,7 +73,7 @@ def _documents(state: State) -> Iterator[tuple[Collection, str, Document]]:
     by_collection: Mapping[Collection, Mapping[str, Document]] = {
         Collection.FLAG: state.flags,
         Collection.ROUTE: state.routes,
-        Collection.KILL: state.kills,
+        Collection.KILL: state.overlay.known,
         Collection.ENV: state.env,
         Collection.TOKEN: state.records,
     }

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.auth import TokenRecord, Tokens
+from app.overlay import Overlay
 from app.stores.records import Collection, Entry, Snapshot, StoreUnavailableError
 from flags.kills import Kill, killed_by
 from flags.model import Flag
@@ -41,10 +42,15 @@ class State:
     ruleset: Ruleset
     routes: Mapping[str, Route]
     aliases: Mapping[str, str]
-    kills: Mapping[str, Kill]
+    overlay: Overlay
     env: Mapping[str, Applied]
     records: Mapping[str, TokenRecord]
     tokens: Tokens
+
+    @property
+    def kills(self) -> Mapping[str, Kill]:
+        """The kills in force by id."""
+        return self.overlay.in_force
 
     @property
     def flags(self) -> Mapping[str, Flag]:
@@ -71,22 +77,25 @@ class Live:
         """Begin with nothing but the admin token of the settings."""
         self._admin_digest = admin_digest
         self._watch = watch
-        self.state = State(Ruleset.of(()), {}, {}, {}, {}, {}, Tokens((), admin_digest))
+        self.state = State(Ruleset.of(()), {}, {}, Overlay(), {}, {}, Tokens((), admin_digest))
         self.is_known = False
 
     @_nothing_collected()
     def load(self, snapshot: Snapshot) -> None:
-        """Put a whole snapshot in force. Raises StoreUnavailableError when a document in it cannot be read."""
+        """Put a whole snapshot in force, under its kills and those known of already.
+
+        Raises StoreUnavailableError when a document in it cannot be read.
+        """
         flags = _read_all(snapshot, Collection.FLAG, Flag)
-        kills = _read_all(snapshot, Collection.KILL, Kill)
+        overlay = self.state.overlay.loaded(_with_versions(snapshot, _read_all(snapshot, Collection.KILL, Kill)))
         routes = _read_all(snapshot, Collection.ROUTE, Route)
         records = _read_all(snapshot, Collection.TOKEN, TokenRecord)
         ruleset = Ruleset.of(
-            flags.values(), killed_by(kills.values()), epoch=snapshot.epoch, revision=snapshot.revision
+            flags.values(), killed_by(overlay.in_force.values()), epoch=snapshot.epoch, revision=snapshot.revision
         )
         env = _read_all(snapshot, Collection.ENV, Applied)
         tokens = Tokens(records.values(), self._admin_digest)
-        self._swap(State(ruleset, routes, _aliases(routes), kills, env, records, tokens))
+        self._swap(State(ruleset, routes, _aliases(routes), overlay, env, records, tokens))
         self.is_known = True
 
     def apply(self, entries: Iterable[Entry]) -> None:
@@ -105,6 +114,15 @@ class Live:
             self._swap(self.after(self.state, fresh))
         return True
 
+    def lay(self, overlay: Overlay) -> None:
+        """Put an overlay in force over the same documents."""
+        state = self.state
+        if overlay is not state.overlay:
+            ruleset = state.ruleset
+            if overlay.in_force != state.kills:
+                ruleset = ruleset.under(killed_by(overlay.in_force.values()), ruleset.revision)
+            self._swap(replace(state, ruleset=ruleset, overlay=overlay))
+
     def _swap(self, state: State) -> None:
         self._watch(state)
         self.state = state
@@ -112,13 +130,13 @@ class Live:
     def after(self, state: State, entries: Sequence[Entry]) -> State:
         """Return the state as it is after changes, the last one of a document's own winning."""
         routes = _with(state.routes, entries, Collection.ROUTE, Route)
-        kills = _with(state.kills, entries, Collection.KILL, Kill)
+        overlay = state.overlay.after(entries)
         records = _with(state.records, entries, Collection.TOKEN, TokenRecord)
         return State(
-            _ruleset_after(state, entries, kills),
+            _ruleset_after(state, entries, overlay),
             routes,
             state.aliases if routes is state.routes else _aliases(routes),
-            kills,
+            overlay,
             _with(state.env, entries, Collection.ENV, Applied),
             records,
             state.tokens if records is state.records else Tokens(records.values(), self._admin_digest),
@@ -150,6 +168,11 @@ def _read_all(snapshot: Snapshot, collection: Collection, model: type[Document])
     return documents
 
 
+def _with_versions(snapshot: Snapshot, kills: Mapping[str, Kill]) -> Mapping[str, tuple[int, Kill]]:
+    versions = {each.key: each.version for each in snapshot.documents if each.collection is Collection.KILL}
+    return {key: (versions[key], kill) for key, kill in kills.items()}
+
+
 def _written(entry: Entry, model: type[Document]) -> Document | None:
     if entry.body is None:
         return None
@@ -167,11 +190,11 @@ def _with(
     return others | {key: document for key, document in written.items() if document is not None}
 
 
-def _ruleset_after(state: State, entries: Sequence[Entry], kills: Mapping[str, Kill]) -> Ruleset:
-    revision = max((entry.revision or 0 for entry in entries), default=0) or state.ruleset.revision
+def _ruleset_after(state: State, entries: Sequence[Entry], overlay: Overlay) -> Ruleset:
+    revision = max([state.ruleset.revision, *(entry.revision or 0 for entry in entries)])
     flags = {entry.key: _written(entry, Flag) for entry in entries if entry.collection == Collection.FLAG}
     ruleset = state.ruleset.changed(flags, revision)
-    return ruleset if kills is state.kills else ruleset.under(killed_by(kills.values()), revision)
+    return ruleset if overlay is state.overlay else ruleset.under(killed_by(overlay.in_force.values()), revision)
 
 
 def _aliases(routes: Mapping[str, Route]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from app.changes import Changes, Settle
 from app.clock import Clock
 from app.follow import Follower
 from app.keeping import Keeper
+from app.kill_sync import KillSync
 from app.lanes import LaneBook
 from app.logins import Logins
 from app.metrics import Metrics
@@ -29,6 +30,7 @@ from app.stores.records import Collection, Entry, Store, StoreUnavailableError
 from app.stores.redis import RedisStore, redis_client
 from app.stores.sql import SqlStore
 from app.stores.sqlite import shared_sqlite_engine, sqlite_engine
+from app.switch import Switch
 from app.traffic import Traffic
 from routers.call import Send
 
@@ -45,6 +47,7 @@ class Services:
     live: Live
     standing: Standing
     changes: Changes
+    switch: Switch
     lanes: LaneBook
     traffic: Traffic
     metrics: Metrics
@@ -69,8 +72,9 @@ async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | N
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
         store, settle = await _opened(settings, live, standing, clock, stack)
         changes = Changes(store, live, settle, metrics, clock)
+        switch = Switch(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
-        yield Services(settings, clock, store, live, standing, changes, lanes, traffic, metrics, send)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, traffic, metrics, send)
 
 
 async def _opened(
@@ -96,6 +100,9 @@ async def _opened(
         log.warning("the store is away", why=str(error))
         await remember(live, standing, journal.latest, last_good)
     await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
+    kills = KillSync(fleet, live, follower.catch_up, follower.settle, random.random)
+    await kills.read()
+    await stack.enter_async_context(running(kills.run()))
     await stack.enter_async_context(running(follower.run()))
     return fleet, follower.settle
 

@@ -5,10 +5,8 @@ from pydantic import BaseModel, ConfigDict
 
 from app.api.params import Killer, Reader, Reasoned, ReasonText, ServicesOf, by
 from app.auth import Principal, new_secret
-from app.changes import Wanted
 from app.errors import Code, ProblemError
 from app.refresh import State
-from app.stores.records import Collection
 from app.wiring import Services
 from flags.kills import ALL, Kill, Scope
 
@@ -87,21 +85,19 @@ async def _kill(services: Services, principal: Principal, scope: str, reason: st
     made = Kill(
         id=f"{scope}/{new_secret()[:8]}", scope=scope, reason=reason, actor=principal.name, at=services.clock.now()
     )
-    await services.changes.make([Wanted(Collection.KILL, made.id, made, 0)], by(principal, reason))
+    await services.switch.kill(made)
     return made
 
 
 async def _release(services: Services, principal: Principal, body: ReleaseBody) -> Released:
-    def decide(state: State) -> list[Wanted]:
-        ids = [kill.id for kill in state.kills.values() if _is_meant(kill, body)]
-        if body.id is not None and not ids:
+    def choose(state: State) -> list[Kill]:
+        meant = [kill for kill in state.kills.values() if _is_meant(kill, body)]
+        if body.id is not None and not meant:
             raise ProblemError(404, Code.UNKNOWN_KILL, f'no kill with the id "{body.id}" is in force')
-        return [Wanted(Collection.KILL, each, None, None) for each in ids]
+        return meant
 
-    before = services.live.state.kills
-    entries = await services.changes.decide_and_make(decide, by(principal, body.reason))
-    released = [before[entry.key] for entry in entries if entry.key in before]
-    return Released(released=released, remaining=_oldest_first(services.live.state))
+    released = await services.switch.release(choose, by(principal, body.reason))
+    return Released(released=[*released], remaining=_oldest_first(services.live.state))
 
 
 def _is_meant(kill: Kill, body: ReleaseBody) -> bool:

@@ -1,8 +1,11 @@
 """The store of one process among many: the live state they share, and the journal that remembers it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 import structlog
 
@@ -16,10 +19,13 @@ from app.stores.records import (
     Entry,
     LiveStore,
     Snapshot,
+    StaleError,
     StoreUnavailableError,
 )
 
 log = structlog.get_logger("crossfade.fleet")
+
+T = TypeVar("T")
 
 
 class FleetStore:
@@ -28,11 +34,20 @@ class FleetStore:
     An empty live state is refilled from the journal, under a new epoch, by whoever notices first.
     """
 
-    def __init__(self, live: LiveStore, journal: SqlJournal, new_epoch: Callable[[], str] = random_epoch) -> None:
+    def __init__(
+        self,
+        live: LiveStore,
+        journal: SqlJournal,
+        new_epoch: Callable[[], str] = random_epoch,
+        patience_s: float = 2.0,
+    ) -> None:
+        """Take both parts; nobody who writes waits for the journal longer than `patience_s`."""
         self._live = live
         self._journal = journal
         self._new_epoch = new_epoch
         self._carried: tuple[str, int] = ("", 0)
+        self._patience_s = patience_s
+        self._going_on: set[asyncio.Task[Any]] = set()
 
     async def load(self) -> Snapshot:
         """Return the whole state, refilled first if it is empty. Raises StoreUnavailableError."""
@@ -53,6 +68,22 @@ class FleetStore:
             await self._refill()
             entries = await self._live.write(changes)
         return await self._remembered(entries)
+
+    async def insist(self, changes: Sequence[Change]) -> Sequence[Entry]:
+        """Write kills and releases to the live state, or else as orders to the journal.
+
+        What another process has changed meanwhile becomes an order too. Raises StoreUnavailableError when neither part
+        takes them, StaleError when only the journal could.
+        """
+        try:
+            entries = await self._live.write(changes)
+        except (StaleError, StoreUnavailableError) as error:
+            return await self._ordered(changes, error)
+        return await self._remembered(entries)
+
+    async def kill_lines(self, seen: AbstractSet[int]) -> Sequence[Entry]:
+        """Return every line of the journal about a kill, in order, but for those whose `seq` has been seen."""
+        return await self._in_time(self._journal.kill_lines(seen))
 
     async def since(self, epoch: str, revision: int) -> Sequence[Entry] | None:
         """Return what came after a revision, in order; None when only loading the whole state tells."""
@@ -100,11 +131,37 @@ class FleetStore:
 
     async def _remembered(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         try:
-            await self._journal.append(entries)
+            await self._in_time(self._journal.append(entries))
         except StoreUnavailableError as error:
             log.warning("journal is away, the live state has the change", why=str(error))
             return entries
         return [replace(entry, seq=KEPT) for entry in entries]
+
+    async def _ordered(self, changes: Sequence[Change], why: StaleError | StoreUnavailableError) -> Sequence[Entry]:
+        try:
+            await self._in_time(self._journal.order(changes))
+        except StoreUnavailableError as error:
+            if isinstance(why, StaleError):
+                raise why from error
+            raise StoreUnavailableError(f"{why}; {error}") from error
+        log.warning("kill or release is in the journal only, the live state gets it later", why=str(why))
+        return [_as_order(change) for change in changes]
+
+    async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await the journal for a while; what takes longer goes on, and is nobody's to wait for."""
+        task = asyncio.create_task(work)
+        self._going_on.add(task)
+        task.add_done_callback(self._has_ended)
+        done, _ = await asyncio.wait([task], timeout=self._patience_s)
+        if not done:
+            raise StoreUnavailableError(f"the journal failed: no answer within {self._patience_s:g} s")
+        return task.result()
+
+    def _has_ended(self, task: asyncio.Task[Any]) -> None:
+        self._going_on.discard(task)
+        if not task.cancelled():
+            # asked for, lest asyncio complain of an error that nobody is waiting for any more
+            task.exception()
 
     async def _refill(self) -> None:
         found = await self._journal.latest()
@@ -116,3 +173,8 @@ class FleetStore:
 
 KEPT = -1
 """The `seq` of an entry that the journal has and whose number was not asked for."""
+
+
+def _as_order(change: Change) -> Entry:
+    line = (change.at, change.actor, change.action, change.collection.value, change.key, None, change.body)
+    return Entry(KEPT, "", None, *line, change.reason)

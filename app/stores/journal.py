@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
@@ -11,9 +12,9 @@ from sqlalchemy import Row, Select, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.stores.lines import Lines, entry_of
-from app.stores.records import Collection, Entry, Snapshot, Stored
-from app.stores.schema import JOURNAL
+from app.stores.lines import NOTE, Lines, entry_of
+from app.stores.records import Change, Collection, Entry, Snapshot, Stored
+from app.stores.schema import IS_KILL, JOURNAL
 
 INSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
     "postgresql": postgresql.insert,
@@ -40,6 +41,20 @@ class SqlJournal(Lines):
             return [each for page in _pages(in_order) for each in await _keep(connection, page)]
 
         return await self._write(keep)
+
+    async def order(self, changes: Sequence[Change]) -> None:
+        """Keep changes that the live state has not got, all or none, as lines without a revision."""
+        lines = [_order(change) for change in changes]
+        await self._write(lambda connection: connection.execute(NOTE, lines))
+
+    async def kill_lines(self, seen: AbstractSet[int]) -> Sequence[Entry]:
+        """Return every line about a kill, in order, but for those whose `seq` has been seen.
+
+        Numbers are given before a line can be read, so a new one may well have a lower number than others seen.
+        """
+        if await self._read(_count_of_kills) == len(seen):
+            return []
+        return await self._read(lambda connection: _kills_unseen(connection, seen))
 
     async def latest(self) -> Snapshot | None:
         """Return the newest version of every document, at the highest revision of the newest epoch; None when empty."""
@@ -88,6 +103,23 @@ async def _keep(connection: AsyncConnection, entries: Sequence[Entry]) -> Sequen
 
 def _row(entry: Entry) -> dict[str, Any]:
     return {column.name: getattr(entry, column.name) for column in JOURNAL.c if column is not JOURNAL.c.seq}
+
+
+def _order(change: Change) -> dict[str, Any]:
+    about = {name: getattr(change, name) for name in ("at", "actor", "action", "key", "body", "reason")}
+    return about | {"collection": change.collection.value}
+
+
+async def _count_of_kills(connection: AsyncConnection) -> int:
+    count: int = (await connection.execute(select(func.count()).select_from(JOURNAL).where(IS_KILL))).scalar_one()
+    return count
+
+
+async def _kills_unseen(connection: AsyncConnection, seen: AbstractSet[int]) -> Sequence[Entry]:
+    numbers = {*(await connection.scalars(select(JOURNAL.c.seq).where(IS_KILL)))} - seen
+    span = JOURNAL.c.seq.between(min(numbers, default=0), max(numbers, default=0))
+    lines = await connection.execute(select(JOURNAL).where(span, IS_KILL).order_by(JOURNAL.c.seq))
+    return [entry_of(line) for line in lines if line.seq in numbers]
 
 
 async def _kept_otherwise(connection: AsyncConnection, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -17,7 +17,7 @@ class Lines(Database):
     async def note(self, at: datetime, actor: str, action: Action, collection: str, key: str, reason: str) -> None:
         """Put an action that changes no document into the journal."""
         line = {"at": at, "actor": actor, "action": action, "collection": collection, "key": key, "reason": reason}
-        await self._write(lambda connection: connection.execute(_NOTE, line))
+        await self._write(lambda connection: connection.execute(NOTE, line))
 
     async def journal(
         self,
@@ -50,7 +50,8 @@ def entry_of(row: Row[Any]) -> Entry:
 
 _NEWEST_EPOCH = select(JOURNAL.c.epoch).order_by(JOURNAL.c.seq.desc()).limit(1).scalar_subquery()
 _FIRST_EPOCH = select(META.c.epoch).scalar_subquery()
-_NOTE = insert(JOURNAL).values(epoch=func.coalesce(_NEWEST_EPOCH, _FIRST_EPOCH))
+NOTE = insert(JOURNAL).values(epoch=func.coalesce(_NEWEST_EPOCH, _FIRST_EPOCH))
+"""Adds a line without a revision, in the epoch of the newest line."""
 
 
 def _matching(collection: str | None, key: str | None, before: int | None) -> Select[Any]:

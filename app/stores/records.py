@@ -130,6 +130,13 @@ class Store(Protocol):
         changes or none are applied all the same.
         """
 
+    async def insist(self, changes: Sequence[Change]) -> Sequence[Entry]:
+        """Write kills and releases as long as any part of the store can be written, all or none.
+
+        Entries without a revision are orders: every process obeys them, and they are written once more when the rest of
+        the store is back. Raises StaleError, StoreUnavailableError.
+        """
+
     async def note(self, at: datetime, actor: str, action: Action, collection: str, key: str, reason: str) -> None:
         """Put an action that changes no document into the journal."""
 

@@ -13,10 +13,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
-SCHEMA_VERSION = 2
-"""Rises with every migration, and with every new collection or action, which an older program cannot read."""
+SCHEMA_VERSION = 3
+"""Rises with every migration, and with every new collection, action or field, which an older program cannot read."""
 
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
 """A whole number of 64 bits; in SQLite every INTEGER is one."""
@@ -38,6 +39,9 @@ class Moment(TypeDecorator[datetime]):
 
 
 METADATA = MetaData()
+
+IS_KILL = text("collection = 'kill'")
+"""Written out, since a parameter would keep databases from using the index of it."""
 
 META = Table(
     "meta",
@@ -74,5 +78,6 @@ JOURNAL = Table(
     Column("reason", String, nullable=False),
     UniqueConstraint("epoch", "revision"),
     Index("journal_versions", "collection", "key", "version"),
+    Index("journal_kills", "seq", postgresql_where=IS_KILL, sqlite_where=IS_KILL),
     sqlite_autoincrement=True,
 )

@@ -32,6 +32,10 @@ class SqlStore(Lines):
 
         return await self._write(apply_all)
 
+    async def insist(self, changes: Sequence[Change]) -> Sequence[Entry]:
+        """Write kills and releases: the store has one part only."""
+        return await self.write(changes)
+
 
 async def _load(connection: AsyncConnection) -> Snapshot:
     epoch, revision = (await connection.execute(select(META.c.epoch, META.c.revision))).one()
