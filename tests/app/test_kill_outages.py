@@ -19,7 +19,7 @@ from tests.servers import RedisServer, redis_server
 pytestmark = pytest.mark.xdist_group("postgres")
 
 PATIENCE_S = 10.0
-AT_ONCE_S = 0.1
+AT_ONCE_S = 0.5
 REDIS_UP_S, REDIS_DOWN_S = 1.0, 3.0
 ACKNOWLEDGED_S = 2.5
 
