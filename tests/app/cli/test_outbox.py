@@ -139,7 +139,7 @@ async def test_more_than_is_held_leaves_at_once() -> None:
 @asynccontextmanager
 async def serving(app: App) -> AsyncIterator[tuple[str, int]]:
     """Serve an application as the service is served, and give its address."""
-    config = Config(app, http=held_protocol(), lifespan="off", log_config=None, access_log=False)
+    config = Config(app, http=held_protocol(32_768, 30.0), lifespan="off", log_config=None, access_log=False)
     config.load()
     protocol: Any = config.http_protocol_class
     state = ServerState()
@@ -161,7 +161,7 @@ async def small(_: Any, __: Any, send: Any) -> None:
 
 def test_a_small_answer_is_one_write(run: Run) -> None:
     async def scenario() -> None:
-        config = Config(small, http=held_protocol(), lifespan="off", log_config=None, access_log=False)
+        config = Config(small, http=held_protocol(32_768, 30.0), lifespan="off", log_config=None, access_log=False)
         config.load()
         protocol: Any = config.http_protocol_class
         wire, connection = Wire(), protocol(config, ServerState(), {})
