@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.auth import Tokens
-from app.changes import SERVER_OWNED, By
+from app.changes import By
 from app.errors import ProblemError
-from app.refresh import State
+from app.refresh import SERVER_OWNED, State
 from app.transfer import Difference, Documents, differences, wanted
 from app.yaml_text import read_yaml, write_yaml
 from flags.model import Flag
