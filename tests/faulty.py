@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 
 class Do(Enum):
-    """What a backend can do besides writing bytes: nothing any more, close, reset."""
+    """What a backend can do besides writing bytes: nothing until the caller hangs up, close, reset."""
 
     HANG = auto()
     CLOSE = auto()
@@ -95,7 +95,7 @@ class Faulty:
                 self.requests.append(await _read_request(reader))
                 self.asked.set()
                 turn = self._turns[min(len(self.requests), len(self._turns)) - 1]
-                await _take(turn, writer)
+                await _take(turn, reader, writer)
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
@@ -151,7 +151,7 @@ async def _read_request(reader: asyncio.StreamReader) -> bytes:
     return head + await reader.readexactly(length)
 
 
-async def _take(turn: Turn, writer: asyncio.StreamWriter) -> None:
+async def _take(turn: Turn, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     for step in turn:
         if isinstance(step, bytes):
             writer.write(step)
@@ -159,12 +159,12 @@ async def _take(turn: Turn, writer: asyncio.StreamWriter) -> None:
         elif isinstance(step, float):
             await asyncio.sleep(step)
         else:
-            await _do(step, writer)
+            await _do(step, reader, writer)
 
 
-async def _do(step: Do, writer: asyncio.StreamWriter) -> None:
+async def _do(step: Do, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     if step is Do.HANG:
-        await asyncio.Event().wait()
+        await reader.read()
     if step is Do.RESET:
         # what was written has to be gone before, or the reset would take it along
         await asyncio.sleep(0.01)

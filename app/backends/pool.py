@@ -34,7 +34,7 @@ class Address(NamedTuple):
 class Pool:
     """The connections of one client, on the event loop it was made on; the one used last is used next.
 
-    Raises OSError when who is to be trusted (`SSL_CERT_FILE`) cannot be read.
+    Who is trusted is read here, and only here: the system's CAs, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
     """
 
     def __init__(self, keepalive_s: float = KEEPALIVE_S) -> None:

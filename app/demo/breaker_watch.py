@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from aiohttp import ClientError
-
 from app.demo.client import Client, RefusedError
+from routers.call import SendError
 
 LOOK_EVERY_S = 0.05
 
@@ -66,7 +65,7 @@ class BreakerWatch:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            with suppress(ClientError, TimeoutError, RefusedError):
+            with suppress(SendError, TimeoutError, RefusedError):
                 await self._look()
 
     async def _look(self) -> None:

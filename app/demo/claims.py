@@ -152,12 +152,12 @@ def return_is_steady(samples: Sequence[Sample], seen: Sequence[Sighting], change
 
 
 def kill_switch_works(kill: KillSwitch) -> Claim:
-    """Judge every answer that starts `KILL_MS` after the kill was answered, and who is on new after its release."""
-    by_new = [sample.answered for sample in kill.samples if sample.backend == "new"]
+    """Judge every answer that comes `KILL_MS` after the kill was answered, and who is on new after its release."""
+    by_new = [sample.ended for sample in kill.samples if sample.backend == "new"]
     deadline = kill.killed_at + KILL_MS / 1000
-    answers = sum(deadline <= sample.answered < kill.released_at for sample in kill.samples)
-    late = sum(deadline <= answered < kill.released_at for answered in by_new)
-    last = max((answered for answered in by_new if answered < kill.released_at), default=kill.killed_at)
+    answers = sum(deadline <= sample.ended < kill.released_at for sample in kill.samples)
+    late = sum(deadline <= ended < kill.released_at for ended in by_new)
+    last = max((ended for ended in by_new if ended < kill.released_at), default=kill.killed_at)
     errors = errors_of(kill.samples)
     moved = kill.on_new_before ^ kill.on_new_after
     return judged(
@@ -165,10 +165,10 @@ def kill_switch_works(kill: KillSwitch) -> Claim:
         {
             "no user sees an error": not errors,
             "answers come while killed": answers > 0,
-            f"none from new starts {KILL_MS} ms after the kill": late == 0,
+            f"none from new comes {KILL_MS} ms after the kill": late == 0,
             "a raise is refused while killed": kill.refused == "killed",
             "the same users are on new after the release": not moved,
-            "new answers again": any(answered >= kill.released_at for answered in by_new),
+            "new answers again": any(ended >= kill.released_at for ended in by_new),
         },
         {
             "answers_while_killed": answers,

@@ -1,22 +1,24 @@
 """What can be seen and done from the outside: the service's HTTP face, for users and for those who operate it."""
 
+import asyncio
 import re
 import time
 from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
+import orjson
 
+from app.backends import BackendClient
 from app.demo.traffic import Sample
 from backends.rag.questions import Question
+from routers.call import Answer, Call, SendError
+from routers.model import Backend
 
 K = 5
 FLAG = "rag-v2"
 ROUTE = "rag"
 GIVE_UP_S = 10.0
-# less than the time after which the service closes idle connections: else one may be reused just as it is closed
-KEEPALIVE_S = 2.0
 
 TRANSITION = re.compile(
     rf'^crossfade_breaker_transitions_total{{backend="new",route="{ROUTE}",to="(?P<to>\w+)"}} (?P<count>\S+)$',
@@ -37,7 +39,9 @@ class Client:
 
     def __init__(self, url: str, admin_token: str) -> None:
         self.url = url
-        self._admin = {"Authorization": f"Bearer {admin_token}"}
+        self._service = Backend(url=url)
+        self._connections = BackendClient()
+        self._admin = {"authorization": f"Bearer {admin_token}"}
         self._users: dict[str, str] = {}
         self._asked_by: Counter[str] = Counter()
         self._questions: set[str] = set()
@@ -45,23 +49,19 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Open the connections."""
-        self._session = ClientSession(
-            self.url,
-            connector=TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
-            timeout=ClientTimeout(total=GIVE_UP_S),
-        )
+        await self._connections.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close them."""
-        await self._session.close()
+        await self._connections.__aexit__(kind, error, trace)
 
     async def admit_users(self) -> None:
         """Make the token with which the application carries its users' questions."""
         made = await self.operate("POST", "/tokens", {"id": "shop", "role": "evaluate"})
-        self._users = {"Authorization": f"Bearer {made['token']}"}
+        self._users = {"authorization": f"Bearer {made['token']}"}
 
     async def ask(self, user: str, question: Question) -> Sample:
         """Ask one question as one user through the route; what goes wrong is in the sample."""
@@ -69,16 +69,12 @@ class Client:
         self._questions.add(question.text)
         started = time.perf_counter()
         try:
-            async with self._session.post(
-                f"/route/{ROUTE}/query",
-                json={"query": question.text, "k": K},
-                headers={**self._users, "X-User-Id": user},
-            ) as response:
-                answered = time.perf_counter()
-                sample = await _read(response, user, question, started, answered)
-        except (ClientError, TimeoutError, ValueError) as error:
-            now = time.perf_counter()
-            sample = Sample(user, question, started, now, now, error=f"{type(error).__name__}: {error}")
+            answer = await self._send(
+                "POST", f"/route/{ROUTE}/query", {"query": question.text, "k": K}, {**self._users, "x-user-id": user}
+            )
+            sample = _read(answer, user, question, started)
+        except (SendError, TimeoutError, ValueError) as error:
+            sample = Sample(user, question, started, time.perf_counter(), error=f"{type(error).__name__}: {error}")
         self._errors += sample.error is not None
         return sample
 
@@ -94,8 +90,7 @@ class Client:
 
     async def transitions(self) -> Counter[str]:
         """Return how often the breaker of new has changed, by the state it came to."""
-        async with self._session.get("/metrics") as response:
-            text = await response.text()
+        text = (await self._send("GET", "/metrics", None, {})).body.decode()
         return Counter({found["to"]: int(float(found["count"])) for found in TRANSITION.finditer(text)})
 
     async def operate(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -111,27 +106,36 @@ class Client:
         return f"{self.so_far()}; {len(self._questions)} different questions, {len(self._asked_by):,} users"
 
     async def _json(self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
-        async with self._session.request(method, path, json=body, headers=headers) as response:
-            answer = await response.json(content_type=None)
-            if response.status >= 400:
-                raise RefusedError(f"{method} {path}", answer)
-            return answer
+        answer = await self._send(method, path, body, headers)
+        document = orjson.loads(answer.body)
+        if answer.status >= 400:
+            raise RefusedError(f"{method} {path}", document)
+        return document
+
+    async def _send(self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Answer:
+        """Return a whole answer. Raises SendError, and TimeoutError after `GIVE_UP_S`."""
+        named = [(name.encode(), value.encode()) for name, value in headers.items()]
+        call = Call(method, path, named, b"" if body is None else orjson.dumps(body))
+        async with asyncio.timeout(GIVE_UP_S):
+            answer = await self._connections.send(self._service, call)
+            if answer.rest is not None:
+                answer.body += b"".join([piece async for piece in answer.rest])
+        return answer
 
 
-async def _read(response: ClientResponse, user: str, question: Question, started: float, answered: float) -> Sample:
-    """Read an answer to its end; one that is not 200 with `K` passages is an error."""
-    marks = response.headers
-    text = await response.text()
-    passages = (await response.json())["passages"] if response.status == 200 else []
+def _read(answer: Answer, user: str, question: Question, started: float) -> Sample:
+    """Judge an answer that has just come; one that is not 200 with `K` passages is an error."""
+    ended = time.perf_counter()
+    marks = {name: value.decode() for name, value in answer.headers if name.startswith(b"x-crossfade-")}
+    passages = orjson.loads(answer.body)["passages"] if answer.status == 200 else []
     return Sample(
         user,
         question,
         started,
-        answered,
-        time.perf_counter(),
-        decided=marks.get("X-Crossfade-Variant", ""),
-        backend=marks.get("X-Crossfade-Backend", ""),
-        fallback=marks.get("X-Crossfade-Fallback"),
+        ended,
+        decided=marks.get(b"x-crossfade-variant", ""),
+        backend=marks.get(b"x-crossfade-backend", ""),
+        fallback=marks.get(b"x-crossfade-fallback"),
         topics=tuple(passage["topic"] for passage in passages),
-        error=None if len(passages) == K else f"status {response.status}: {text[:200]}",
+        error=None if len(passages) == K else f"status {answer.status}: {answer.body[:200].decode(errors='replace')}",
     )

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from aiohttp import ClientError
-
 from app.demo import claims
 from app.demo.client import ROUTE, K, RefusedError
 from app.demo.evidence import Claim, Hang, KillSwitch, Shares, Step
@@ -16,6 +14,7 @@ from app.demo.stage import Stage
 from app.demo.traffic import Sample, Stream, asked_in_turn, one_by_each, user_names
 from backends.rag.corpus import chunk
 from backends.rag.questions import Question, chance_level, load_questions
+from routers.call import SendError
 
 RAISES = (0, 10, 50, 100)
 HALF = 50
@@ -168,7 +167,7 @@ async def _played(play: Play, title: str, act: Callable[[], Awaitable[Claim]]) -
         child.must_live()
     try:
         claim = await act()
-    except (RefusedError, ClientError, TimeoutError) as error:
+    except (RefusedError, SendError, TimeoutError) as error:
         claim = Claim(title, False, {"unmet": [f"the act was played to its end ({type(error).__name__}: {error})"]})
     stage.report.verdict(claim)
     return claim

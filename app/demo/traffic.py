@@ -24,14 +24,13 @@ Result = TypeVar("Result")
 class Sample:
     """One real question and what its user saw; times are seconds of one monotonic clock.
 
-    `answered` is the moment of the answer's first byte, `decided` the side the user belongs to, `backend` the side
-    that answered; `error` is None for a complete answer and says otherwise what was wrong.
+    `decided` is the side the user belongs to, `backend` the side that answered; `error` is None for a complete answer
+    and says otherwise what was wrong.
     """
 
     user: str
     question: Question
     started: float
-    answered: float
     ended: float
     decided: str = ""
     backend: str = ""

@@ -33,7 +33,7 @@ def asked(
     *, at: float = 0.0, ms: float = 10.0, decided: str = "new", backend: str = "new", **marks: str | None
 ) -> Sample:
     ended = at + ms / 1000
-    return Sample("user-1", QUESTION, at, ended, ended, decided, backend, topics=("with",), **marks)
+    return Sample("user-1", QUESTION, at, ended, decided, backend, topics=("with",), **marks)
 
 
 ON_NEW = tuple(asked() for _ in range(20))
@@ -226,7 +226,7 @@ class TestKillSwitch:
         assert unmet(claims.kill_switch_works(self.kill(under_way, killed, again))) == []
         late = asked(at=99.9, ms=201)
         assert unmet(claims.kill_switch_works(self.kill(late, killed, again))) == [
-            "none from new starts 100 ms after the kill"
+            "none from new comes 100 ms after the kill"
         ]
 
     def test_users_moved_or_a_raise_let_through_fail(self) -> None:

@@ -4,11 +4,13 @@ import socket
 from collections import Counter
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
 import pytest
 
+from app.backends import BackendClient
 from backends.rag.corpus import chunk
+from routers.call import Call
+from routers.model import Backend as Side
 from tests.backends.conftest import Backend
 
 pytestmark = [pytest.mark.xdist_group("rag"), pytest.mark.timeout(300)]
@@ -109,15 +111,14 @@ def test_an_unknown_path_is_refused(client: httpx.Client, path: str) -> None:
 
 
 async def test_a_crowd_is_answered_or_told_to_come_back_and_health_is_answered_meanwhile(backend: Backend) -> None:
-    async with aiohttp.ClientSession(backend.url, connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with BackendClient() as many:
 
-        async def ask(path: str, **arguments: object) -> tuple[int, str]:
-            async with session.request("GET" if path == "/health" else "POST", path, **arguments) as response:
-                answer = await response.json(content_type=None)
-                return response.status, answer.get("code", "")
+        async def ask(method: str, path: str, body: bytes = b"") -> tuple[int, str]:
+            answer = await many.send(Side(url=backend.url), Call(method, path, [], body))
+            return answer.status, json.loads(answer.body).get("code", "")
 
-        crowd = [asyncio.create_task(ask("/query", json={"query": f"why {n}?"})) for n in range(300)]
-        health = await ask("/health")
+        crowd = [asyncio.create_task(ask("POST", "/query", b'{"query": "why %d?"}' % n)) for n in range(300)]
+        health = await ask("GET", "/health")
         answers = Counter(await asyncio.gather(*crowd))
     assert health == (200, "")
     assert answers.keys() <= {(200, ""), (503, "overloaded")}
