@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -174,12 +174,11 @@ class RedisStore:
 
         Raises StoreUnavailableError when the connection is lost.
         """
-        with _as_unavailable():
-            async with self._client.pubsub() as doorbell:
-                await self._asked(doorbell.subscribe(self._channel))
-                while True:
-                    if (await self._heard(doorbell))["type"] != "pong":
-                        yield
+        async with self._as_unavailable(), self._client.pubsub() as doorbell:
+            await self._asked(doorbell.subscribe(self._channel))
+            while True:
+                if (await self._heard(doorbell))["type"] != "pong":
+                    yield
 
     async def refill(
         self,
@@ -206,12 +205,22 @@ class RedisStore:
         await self._asked(self._client.ping())
 
     async def _asked(self, question: Awaitable[T]) -> T:
-        with _as_unavailable():
+        async with self._as_unavailable():
             try:
                 async with asyncio.timeout(self._timeout_s):
                     return await question
             except TimeoutError as error:
                 raise StoreUnavailableError(f"Redis failed: no answer within {self._timeout_s:g} s") from error
+
+    @asynccontextmanager
+    async def _as_unavailable(self) -> AsyncIterator[None]:
+        try:
+            yield
+        # a RuntimeError is what uvloop calls a connection that has just been closed
+        except (RedisError, OSError, RuntimeError) as error:
+            # the driver does not see that a connection was reset while nobody asked; each would fail one question
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+            raise StoreUnavailableError(f"Redis failed: {error}") from error
 
     async def _page_after(self, epoch: str, revision: int) -> tuple[int, list[Entry]] | None:
         """Return the latest revision and the first changes after one; None when they have a gap."""
@@ -241,15 +250,6 @@ class RedisStore:
         if message is None:
             raise StoreUnavailableError("Redis failed: it does not answer any more")
         return message
-
-
-@contextmanager
-def _as_unavailable() -> Iterator[None]:
-    try:
-        yield
-    # a RuntimeError is what uvloop calls a connection that has just been closed
-    except (RedisError, OSError, RuntimeError) as error:
-        raise StoreUnavailableError(f"Redis failed: {error}") from error
 
 
 def _arguments(change: Change) -> tuple[str | int, ...]:

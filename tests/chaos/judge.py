@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A change of one flag to a value; times in seconds, `version` only if acknowledged.
+    """A change of one flag to a value; times in seconds, `version` if acknowledged, else the problem.
 
     The value is a weight in hundred-thousandths for a percentage, and a text for anything else.
     """
@@ -32,6 +32,7 @@ class Write:
     ended: float
     outcome: Outcome
     version: int | None = None
+    problem: str = ""
 
 
 class Decision(NamedTuple):

@@ -80,15 +80,16 @@ class Writers:
             value, version = f"{self._chance.getrandbits(64):x}", f"{self._versions[key]}"
             asked = replica.ask("PATCH", f"/flags/{key}", {"description": value}, If_Match=version)
         sent = self._loop.time()
-        outcome, version_now = Outcome.IN_DOUBT, None
+        outcome, version_now, problem = Outcome.IN_DOUBT, None, ""
         try:
             async with asyncio.timeout(WRITE_WITHIN_S):
                 answer = await asked
-        except (BrokenError, TimeoutError):
-            pass
+        except (BrokenError, TimeoutError) as error:
+            problem = f"replica {replica.number}: {error or 'no answer in time'}"
         else:
             outcome, version_now = self._judged(key, answer)
-        self.written[key].append(Write(key, value, sent, self._loop.time(), outcome, version_now))
+            problem = "" if version_now else f"replica {replica.number}: {answer.body.decode()}"
+        self.written[key].append(Write(key, value, sent, self._loop.time(), outcome, version_now, problem))
 
     def _judged(self, key: str, answer: Answer) -> tuple[Outcome, int | None]:
         told: dict[str, Any] = answer.json()

@@ -56,3 +56,14 @@ def test_however_a_connection_is_cut_the_state_is_said_to_be_unavailable(tmp_pat
                 return await cut_while_many_ask(store, line)
 
     assert uvloop.run(cut()) > 0
+
+
+async def test_who_notices_that_the_line_was_cut_lets_go_of_all_connections_that_were_reset(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server:
+        async with proxy_before(server.port) as line, redis_client(f"redis://127.0.0.1:{line.port}/0") as client:
+            store = RedisStore(client)
+            await asyncio.gather(*(store.check() for _ in range(10)))
+            line.cut()
+            await line.heal()
+            await answers(store)
+            assert await asyncio.gather(*(answers(store) for _ in range(10))) == [True] * 10
