@@ -3,7 +3,17 @@
 import structlog
 from fastapi import FastAPI
 
-from app.api.asgi import CallerLeftError, Message, Receive, Scope, Send, parsed, read_body_in_time, respond_problem
+from app.api.asgi import (
+    CallerLeftError,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    parsed,
+    read_body_in_time,
+    refuse_twice,
+    respond_problem,
+)
 from app.api.hot import Found, find, find_alias
 from app.api.openapi import OPEN_PATHS
 from app.api.params import PRINCIPAL, admitted
@@ -126,6 +136,7 @@ async def _checked_body(services: Services, scope: Scope, receive: Receive) -> R
     body = await read_body_in_time(receive, services.settings.max_body_bytes, services.settings.body_timeout_s)
     if body:
         parsed(body, services.settings.max_json_depth)
+        refuse_twice(body)
         scope["headers"] = _as_json(scope["headers"])
     return _replay(body, receive)
 
