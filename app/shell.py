@@ -143,6 +143,11 @@ async def _checked_body(services: Services, scope: Scope, receive: Receive) -> R
 
 def principal_of(services: Services, headers: list[tuple[bytes, bytes]]) -> Principal | None:
     """Return who calls, by `X-Crossfade-Token` or else by `Authorization: Bearer`; None for nobody known."""
+    bearer = _bearer(headers)
+    return None if bearer is None else services.live.state.tokens.principal(bearer, services.clock.wall())
+
+
+def _bearer(headers: list[tuple[bytes, bytes]]) -> bytes | None:
     bearer = None
     for name, value in headers:
         if name == b"x-crossfade-token":
@@ -150,7 +155,15 @@ def principal_of(services: Services, headers: list[tuple[bytes, bytes]]) -> Prin
             break
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             bearer = value[7:]
-    return None if bearer is None else services.live.state.tokens.principal(bearer, services.clock.wall())
+    return bearer
+
+
+def _told_apart(services: Services, scope: Scope, problem: ProblemError) -> ProblemError:
+    """Return the problem; for a token that was valid, one that says so."""
+    bearer = _bearer(scope["headers"])
+    if bearer is None or not services.live.state.tokens.has_expired(bearer, services.clock.wall()):
+        return problem
+    return ProblemError(problem.status, problem.code, "the token has expired; send another", headers=problem.headers)
 
 
 async def or_limited(services: Services, scope: Scope, problem: ProblemError) -> ProblemError:
@@ -164,7 +177,7 @@ async def or_limited(services: Services, scope: Scope, problem: ProblemError) ->
     refusal = services.logins.failed(source, services.clock.monotonic())
     services.metrics.count_failed_login(limited=refusal is not None)
     if refusal is None:
-        return problem
+        return _told_apart(services, scope, problem)
     if refusal.is_first:
         await _note_limit(services, source)
     detail = f"{FAILURES} requests from here had no valid token within {WINDOW_S:g} s; send a valid one, or wait"
