@@ -111,6 +111,11 @@ class Tokens:
         principal, expires = proven
         return principal if now < expires else None
 
+    def has_expired(self, token: bytes, now: float) -> bool:
+        """Say whether the token was one of ours and is over; its secret is proven, so nobody else learns of it."""
+        proven = self._prove(token.strip())
+        return proven is not None and now >= proven[1]
+
     def _prove(self, token: bytes) -> tuple[Principal, float] | None:
         identifier, _, secret = token.partition(b".")
         record = self._records.get(identifier.decode("latin-1"))

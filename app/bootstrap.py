@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -15,7 +14,7 @@ from app.errors import Code, ProblemError, invalid
 from app.refresh import Applied, Live, State, write_document
 from app.settings import Settings
 from app.stores.records import Collection, Snapshot, Stored
-from app.transfer import Documents, differences, wanted
+from app.transfer import Documents, differences, named, place, wanted
 from app.yaml_text import read_yaml
 from flags.model import Flag
 from flags.percentage import PercentageError, rolled_out
@@ -80,11 +79,7 @@ def _first_refused(documents: Sequence[Wanted], changes: Changes, by: By) -> str
         return False
 
     accepted = bisect_left(range(1, len(documents) + 1), x=True, key=refuses)
-    return _named(documents[accepted].collection, documents[accepted].key) if accepted < len(documents) else "seed"
-
-
-def _named(collection: str, key: Any) -> str:
-    return f'{collection} "{key}"'
+    return named(documents[accepted].collection, documents[accepted].key) if accepted < len(documents) else "seed"
 
 
 def _read(path: Path) -> Documents:
@@ -97,21 +92,8 @@ def _read(path: Path) -> Documents:
     try:
         return Documents.model_validate({} if document is None else document)
     except ValidationError as error:
-        errors = [{**each, "loc": _place(document, each["loc"])} for each in error.errors()]
+        errors = [{**each, "loc": place(document, each["loc"])} for each in error.errors()]
         raise SeedError(f"{path}: {invalid(Code.INVALID_DOCUMENT, errors).detail}") from error
-
-
-def _place(seed: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Name a document by its collection and key where it has one, rather than by its number."""
-    match location:
-        case ("flags" | "routes" as name, int(number), *rest):
-            document = seed[name][number]
-            key = document.get("key" if name == "flags" else "name") if isinstance(document, dict) else None
-            return (_named(name.removesuffix("s"), key), *rest) if key is not None else location
-        case ():
-            return ("the outermost level",)
-        case _:
-            return location
 
 
 async def apply_environment(state: State, environment: Mapping[str, str], changes: Changes) -> None:

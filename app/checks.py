@@ -26,22 +26,23 @@ def check_route_kill(state: State, name: str) -> None:
 
 
 def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, str]]) -> None:
-    """Refuse changes of documents that do not fit with each other or with the others."""
+    """Refuse changes of documents that do not fit with each other or with the others; of several, one is named."""
     flags = [key for collection, key in changed if collection is Collection.FLAG]
     written = [flag for key in flags if (flag := after.ruleset.document(key)) is not None]
+    several = len(changed) > 1
     if flags:
-        _check_flags(before, after, written)
+        _check_flags(before, after, written, several=several)
         _check_removals(after, [key for key in flags if after.ruleset.document(key) is None])
     for collection, key in changed:
         if collection is Collection.ROUTE and key in after.routes:
-            _check_route(after, after.routes[key])
+            _check_route(after, after.routes[key], f'route "{key}": ' if several else "")
 
 
-def _check_flags(before: State, after: State, written: Sequence[Flag]) -> None:
+def _check_flags(before: State, after: State, written: Sequence[Flag], *, several: bool) -> None:
     stay = after.flags
     problem = problem_with(written, {key: flag for key, flag in before.flags.items() if key in stay})
     if problem is not None:
-        _refuse(problem.told, f'flag "{problem.flag}": ' if len(written) > 1 else "")
+        _refuse(problem.told, f'flag "{problem.flag}": ' if several else "")
     routes = _routes_by_flag(after)
     for flag in written:
         for route in routes.get(flag.key, ()):
@@ -60,16 +61,16 @@ def _check_removals(after: State, removed: Sequence[str]) -> None:
             raise ProblemError(409, Code.IN_USE, f'flag "{key}" is in use by {", ".join(users)}; change those first')
 
 
-def _check_route(state: State, route: Route) -> None:
+def _check_route(state: State, route: Route, prefix: str) -> None:
     """Refuse a route whose flag or aliases do not fit with the state it is in."""
     flag = state.ruleset.document(route.flag)
     if flag is None:
-        _refuse(f'flag names the unknown flag "{route.flag}"; create it first')
+        _refuse(f'flag names the unknown flag "{route.flag}"; create it first', prefix)
         return
-    _refuse(_missing_backend(flag, route))
+    _refuse(_missing_backend(flag, route), prefix)
     for other in state.routes.values():
         taken = {*other.aliases}.intersection(route.aliases) if other.name != route.name else None
-        _refuse(f'aliases: "{min(taken)}" belongs to route "{other.name}"' if taken else None)
+        _refuse(f'aliases: "{min(taken)}" belongs to route "{other.name}"' if taken else None, prefix)
 
 
 def killed_problem(key: str) -> ProblemError:

@@ -20,6 +20,7 @@ from app.clock import Clock
 from app.errors import PROBLEM_TYPE, Code, ProblemError, invalid
 from app.settings import Settings
 from app.shell import Shell, or_limited
+from app.transfer import place
 from app.wiring import Services, wire
 from routers.call import Send
 
@@ -139,7 +140,10 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     if any(each["type"] == "json_invalid" for each in errors):
         return _answer(ProblemError(400, Code.MALFORMED_JSON, "the body is not JSON"))
     in_body = any(each["loc"][0] == "body" for each in error.errors())
-    is_document = in_body and getattr(request.scope.get("route"), "path", "") in DOCUMENT_PATHS
+    path = getattr(request.scope.get("route"), "path", "")
+    is_document = in_body and path in DOCUMENT_PATHS
+    if in_body and path == "/import":
+        errors = [{**each, "loc": place(error.body, each["loc"])} for each in errors]
     return _answer(invalid(Code.INVALID_DOCUMENT if is_document else Code.INVALID_REQUEST, errors))
 
 

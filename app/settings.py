@@ -31,13 +31,15 @@ class Settings(BaseSettings):
     ] = None
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body, in bytes.")] = 10_485_760
     body_timeout_s: Annotated[
-        float, Field(gt=0, description="Seconds a request's head, and then its body, may take to arrive.")
+        float, Field(gt=0, le=86_400, description="Seconds a request's head, and then its body, may take to arrive.")
     ] = 30.0
     max_headers: Annotated[int, Field(ge=8, description="Most header fields of a request.")] = 100
     max_header_bytes: Annotated[int, Field(ge=1024, description="Largest head of a request, in bytes.")] = 32_768
     max_json_depth: Annotated[int, Field(ge=4, le=512, description="Deepest nesting of a JSON body.")] = 32
     max_concurrency: Annotated[int, Field(ge=1, description="Most requests at once; more are answered 503.")] = 10_000
-    drain_s: Annotated[float, Field(ge=0, description="Seconds that open requests may take to end at a stop.")] = 20.0
+    drain_s: Annotated[
+        float, Field(ge=0, le=86_400, description="Seconds that open requests may take to end at a stop.")
+    ] = 20.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Least severe log lines that are written.")
     ] = "info"

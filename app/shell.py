@@ -4,7 +4,17 @@ import structlog
 from fastapi import FastAPI
 
 from app import durability
-from app.api.asgi import CallerLeftError, Message, Receive, Scope, Send, parsed, read_body_in_time, respond_problem
+from app.api.asgi import (
+    CallerLeftError,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    parsed,
+    read_body_in_time,
+    refuse_twice,
+    respond_problem,
+)
 from app.api.hot import Found, find, find_alias
 from app.api.openapi import OPEN_PATHS
 from app.api.params import PRINCIPAL, admitted
@@ -137,12 +147,18 @@ async def _checked_body(services: Services, scope: Scope, receive: Receive) -> R
     body = await read_body_in_time(receive, services.settings.max_body_bytes, services.settings.body_timeout_s)
     if body:
         parsed(body, services.settings.max_json_depth)
+        refuse_twice(body)
         scope["headers"] = _as_json(scope["headers"])
     return _replay(body, receive)
 
 
 def principal_of(services: Services, headers: list[tuple[bytes, bytes]]) -> Principal | None:
     """Return who calls, by `X-Crossfade-Token` or else by `Authorization: Bearer`; None for nobody known."""
+    bearer = _bearer(headers)
+    return None if bearer is None else services.live.state.tokens.principal(bearer, services.clock.wall())
+
+
+def _bearer(headers: list[tuple[bytes, bytes]]) -> bytes | None:
     bearer = None
     for name, value in headers:
         if name == b"x-crossfade-token":
@@ -150,7 +166,15 @@ def principal_of(services: Services, headers: list[tuple[bytes, bytes]]) -> Prin
             break
         if name == b"authorization" and value[:7].lower() == b"bearer ":
             bearer = value[7:]
-    return None if bearer is None else services.live.state.tokens.principal(bearer, services.clock.wall())
+    return bearer
+
+
+def _told_apart(services: Services, scope: Scope, problem: ProblemError) -> ProblemError:
+    """Return the problem; for a token that was valid, one that says so."""
+    bearer = _bearer(scope["headers"])
+    if bearer is None or not services.live.state.tokens.has_expired(bearer, services.clock.wall()):
+        return problem
+    return ProblemError(problem.status, problem.code, "the token has expired; send another", headers=problem.headers)
 
 
 async def or_limited(services: Services, scope: Scope, problem: ProblemError) -> ProblemError:
@@ -164,7 +188,7 @@ async def or_limited(services: Services, scope: Scope, problem: ProblemError) ->
     refusal = services.logins.failed(source, services.clock.monotonic())
     services.metrics.count_failed_login(limited=refusal is not None)
     if refusal is None:
-        return problem
+        return _told_apart(services, scope, problem)
     if refusal.is_first:
         await _note_limit(services, source)
     detail = f"{FAILURES} requests from here had no valid token within {WINDOW_S:g} s; send a valid one, or wait"

@@ -75,6 +75,24 @@ def wanted(found: Iterable[Difference]) -> list[Wanted]:
     return [Wanted(each.collection, each.key, each.document, each.expected) for each in found]
 
 
+def named(collection: str, key: object) -> str:
+    """Return how a document is called in a refusal."""
+    return f'{collection} "{key}"'
+
+
+def place(documents: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Name a document by its collection and key where it has one, rather than by its number."""
+    match location:
+        case ("flags" | "routes" as name, int(number), *rest):
+            document = documents[name][number]
+            key = document.get("key" if name == "flags" else "name") if isinstance(document, dict) else None
+            return (named(name.removesuffix("s"), key), *rest) if isinstance(key, str) else location
+        case ():
+            return ("the outermost level",)
+        case _:
+            return location
+
+
 def _difference(
     state: State, collection: Collection, key: str, before: BaseModel | None, after: Flag | Route | None
 ) -> Difference | None:

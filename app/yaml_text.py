@@ -29,12 +29,32 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
+MOST_VALUES = 5_000_000
+"""How many values a document may have once its aliases are written out: a few lines of them can make billions."""
+
+
 def read_yaml(text: str) -> Any:
     """Return the document. Raises ValueError that says where it is wrong."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader, but for its booleans
+        document = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, but for its booleans
+        values = _written_out(document, {})
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
+    except RecursionError:
+        raise ValueError("it is nested too deep, or a part of itself") from None
+    if values > MOST_VALUES:
+        raise ValueError(f"its aliases make more than {MOST_VALUES:,} values of it")
+    return document
+
+
+def _written_out(value: Any, known: dict[int, int]) -> int:
+    """Count the values in a value, each as often as it is used; `known` has what was counted, by identity."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        inner = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_written_out(each, known) for each in inner)
+    return known[id(value)]
 
 
 def write_yaml(document: Any) -> str:

@@ -5,6 +5,9 @@ from typing import Any
 TARGETING_KEY = "targetingKey"
 MAX_KEY_LENGTH = 1024
 
+SMALLEST, LARGEST = -(2**63), 2**64 - 1
+"""Integers that every reader of JSON reads as such: beyond them some read a number with a fraction."""
+
 Context = dict[str, Any]
 """JSON attributes by name; `targetingKey` names the caller."""
 
@@ -16,13 +19,13 @@ class InvalidKeyError(ValueError):
 def unusual_key(value: object) -> str | None:
     """Return the key an attribute that is no usual string stands for, None when it is missing or empty.
 
-    Integers count as their decimals. Raises InvalidKeyError for everything else.
+    Integers of 64 bits count as their decimals. Raises InvalidKeyError for everything else.
     """
     if value is None or value == "":
         return None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**40:
+    if isinstance(value, int) and not isinstance(value, bool) and SMALLEST <= value <= LARGEST:
         return str(value)
-    raise InvalidKeyError(f"a key must be a string of 1 to {MAX_KEY_LENGTH} characters or an integer")
+    raise InvalidKeyError(f"a key must be a string of 1 to {MAX_KEY_LENGTH} characters or an integer of 64 bits")
 
 
 def unit_key(context: Context, attribute: str) -> str | None:

@@ -1,6 +1,7 @@
 """What plain ASGI endpoints share: reading a body, reading a caller's attributes, writing an answer."""
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -54,6 +55,19 @@ def parsed(body: bytes, max_depth: int) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ProblemError(400, Code.MALFORMED_JSON, f"the body is not JSON: {error}") from error
+
+
+def refuse_twice(body: bytes) -> None:
+    """Raise ProblemError 400 when an object of a body that is JSON has a key twice: nobody knows which one is meant."""
+    json.loads(body, object_pairs_hook=_each_once, parse_int=len, parse_float=len)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise ProblemError(400, Code.MALFORMED_JSON, f'the key "{key[:128]}" is there twice')
+        seen.add(key)
 
 
 def deeper_than(body: bytes, max_depth: int) -> bool:

@@ -26,6 +26,14 @@ class TokenBody(BaseModel):
     expires_at: AwareDatetime | None = None
     reason: ReasonText = ""
 
+    @field_validator("expires_at", mode="before")
+    @classmethod
+    def is_no_number(cls, expires_at: object) -> object:
+        """Refuse what could be seconds or milliseconds since 1970."""
+        if isinstance(expires_at, int | float) or (isinstance(expires_at, str) and expires_at.isdecimal()):
+            raise ValueError('give a time like "2027-01-31T12:00:00Z"')
+        return expires_at
+
     @field_validator("id")
     @classmethod
     def is_nobody_else(cls, id: str) -> str:  # noqa: A002 - the field's name

@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from app.api.params import Admin, Reader, ReasonText, ServicesOf, by
 from app.changes import Wanted
+from app.errors import Code, ProblemError
 from app.refresh import SERVER_OWNED, State
 from app.stores.records import Action, Collection
-from app.transfer import Difference, Documents, differences, exported, wanted
+from app.transfer import Difference, Documents, differences, exported, named, wanted
 
 router = APIRouter(tags=["export and import"])
 
@@ -58,13 +59,24 @@ async def import_documents(
         found = differences(state, documents, prune=prune)
         return wanted(found)
 
-    if dry_run:
-        services.changes.rehearse(decide, by(principal, reason))
-    else:
-        await services.changes.decide_and_make(decide, by(principal, reason))
+    try:
+        if dry_run:
+            services.changes.rehearse(decide, by(principal, reason))
+        else:
+            await services.changes.decide_and_make(decide, by(principal, reason))
+    except ProblemError as problem:
+        raise _with_culprit(problem, found) from problem
     items = [DifferenceView(collection=e.collection, key=e.key, action=e.action, changes=[*e.changes]) for e in found]
     kept = sum(each.document is not None for each in found)
     return Imported(dry_run=dry_run, items=items, unchanged=len(documents.flags) + len(documents.routes) - kept)
+
+
+def _with_culprit(problem: ProblemError, found: Sequence[Difference]) -> ProblemError:
+    """Return a refusal that names the only document there is; of several, the one it is about is named already."""
+    if problem.code is not Code.INVALID_DOCUMENT or len(found) != 1:
+        return problem
+    told = f"{named(found[0].collection, found[0].key)}: {problem.detail}"
+    return ProblemError(problem.status, problem.code, told, headers=problem.headers, **problem.members)
 
 
 def _plain(document: BaseModel) -> Any:

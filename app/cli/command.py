@@ -74,8 +74,15 @@ def telling() -> Iterator[None]:
     try:
         yield
     except CommandError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(error.code) from None
+        told = error
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":
+            raise
+        told = usage("what was given holds bytes or characters that are no text.")
+    else:
+        return
+    typer.echo(f"Error: {told}", err=True)
+    raise typer.Exit(told.code)
 
 
 def _reaching(function: Callable[..., None]) -> Callable[..., None]:

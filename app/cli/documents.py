@@ -29,9 +29,17 @@ def document_in(file: Path) -> dict[str, Any]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except (ValueError, RecursionError):
         return read_yaml(text)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object. Raises ValueError when it has a key twice, of which YAML's reader tells the lines."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a key is there twice")
+    return fields
 
 
 def _as_json(document: Any) -> Any:

@@ -39,6 +39,8 @@ def connected(settings: ClientSettings) -> Iterator[Send]:
                 )
             except httpx.HTTPError as error:
                 raise _unreachable(settings, request.method, error) from error
+            except httpx.InvalidURL as error:
+                raise CommandError(Exit.USAGE, f"No address can be made of what was given: {error}.") from error
             if (where := answer.headers.get("X-Crossfade-Durability")) in ONLY_IN:
                 typer.echo(ONLY_IN[where], err=True)
             return Answer(answer.status_code, answer.content)

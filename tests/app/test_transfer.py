@@ -187,7 +187,7 @@ async def test_flags_change_places_and_routes_their_aliases_in_one_step(service:
     turned = [{"key": "p"}, {"key": "q", "prerequisites": [{"flag": "p", "variants": ["on"]}]}]
     swapped = [moved(routes[0], aliases=["/b"]), moved(routes[1], aliases=["/a"])]
     taken = await service.ask("POST", "/import", {"routes": swapped[:1]})
-    assert (taken.status_code, taken.json()["detail"]) == (422, 'aliases: "/b" belongs to route "two"')
+    assert (taken.status_code, taken.json()["detail"]) == (422, 'route "one": aliases: "/b" belongs to route "two"')
     assert len((await service.ok("POST", "/import", {"flags": turned, "routes": swapped}))["items"]) == 4
 
 
@@ -217,13 +217,19 @@ async def test_an_import_cannot_raise_or_delete_what_is_killed_and_writes_nothin
         ({"flags": [{"key": "a"}, {"key": "a"}]}, 'flags hold the key "a" twice'),
         ({"routes": [ROUTE, ROUTE]}, 'routes hold the name "rag" twice'),
         ({"tokens": []}, "tokens: unknown field"),
-        ({"flags": [{"key": "a b"}]}, "flags.0.key"),
+        ({"flags": [{"key": "a b"}]}, 'flag "a b".key: '),
+        ({"flags": [BASE, {"key": "x", "kind": "none"}]}, 'flag "x".kind: '),
+        ({"flags": [BASE, {"owner": "x"}]}, "flags.1.key: "),
+        ({"flags": [BASE, 1]}, "flags.1: "),
+        ({"flags": [FLAG], "routes": [moved(ROUTE, deadline_ms=0)]}, 'route "rag".deadline_ms: '),
+        ({"flags": [BASE], "routes": [ROUTE]}, 'route "rag": flag names the unknown flag "rag-v2"'),
+        ({"flags": [BASE, moved(BASE, key="y", prerequisites=[{"flag": "z", "variants": ["on"]}])]}, 'flag "y": '),
         ({"flags": [BASE, {"key": "x", "prerequisites": [{"flag": "y", "variants": ["on"]}]}]}, 'flag "x": '),
         (
             {"flags": [{"key": key, "prerequisites": [{"flag": on, "variants": ["on"]}]} for key, on in ("ab", "ba")]},
             "form a cycle",
         ),
-        ({"routes": [ROUTE]}, 'unknown flag "rag-v2"'),
+        ({"routes": [ROUTE]}, 'route "rag": flag names the unknown flag "rag-v2"'),
     ],
 )
 async def test_an_import_that_is_refused_says_why_and_writes_nothing(

@@ -114,7 +114,7 @@ def _key(value: Any) -> str | None:
     if value is None:
         return ""
     if _type(value) == "number" and isinstance(value, int):
-        return str(value) if abs(value) < 10**40 else None
+        return str(value) if -(2**63) <= value < 2**64 else None
     return value if isinstance(value, str) and len(value) <= 1024 else None
 
 

@@ -131,9 +131,23 @@ def test_a_head_that_does_not_end_in_time_is_408(service: RunningService) -> Non
         assert (status, problem["code"]) == (408, "body_too_slow")
 
 
-def test_what_is_no_http_is_a_problem_too(service: RunningService) -> None:
+NO_HTTP = [
+    b"\x16\x03\x01\x02\x00 hello\r\n\r\n",
+    b"get /healthz HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"FOO /healthz HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"GET /healthz HTTP/3.0\r\nhost: x\r\n\r\n",
+    b"GET /health\x00z HTTP/1.1\r\nhost: x\r\n\r\n",
+    BEGUN + b"content-length: x\r\n\r\n",
+    BEGUN + b"content-length: 1\r\ncontent-length: 2\r\n\r\n",
+    BEGUN + b"x y: 1\r\n\r\n",
+    BEGUN + b"x: a\x00b\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("said", NO_HTTP)
+def test_what_is_no_http_is_a_problem_too(service: RunningService, said: bytes) -> None:
     with caller(service) as connection:
-        connection.sendall(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")
+        connection.sendall(said)
         status, problem = answered(connection)
         assert (status, problem["code"]) == (400, "invalid_request")
 
