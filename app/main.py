@@ -18,6 +18,7 @@ from app.clock import Clock
 from app.errors import PROBLEM_TYPE, Code, ProblemError, invalid
 from app.settings import Settings
 from app.shell import Shell, or_limited
+from app.siblings import Place
 from app.wiring import Services, wire
 from routers.call import Send
 
@@ -40,16 +41,25 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings | None = None, *, send: Send | None = None, clock: Clock | None = None) -> Shell:
-    """Return the service as an ASGI application; `send` and `clock` replace the world in tests."""
+def create_app(
+    settings: Settings | None = None,
+    *,
+    send: Send | None = None,
+    clock: Clock | None = None,
+    place: Place | None = None,
+) -> Shell:
+    """Return the service as an ASGI application; `send` and `clock` replace the world in tests.
+
+    `place` is a worker's among those of the same parent.
+    """
     settings = settings or Settings()
     shell: Shell
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure(settings)
-        async with wire(settings, send=send, clock=clock) as services:
-            await _start(services)
+        async with wire(settings, send=send, clock=clock, place=place) as services:
+            await bootstrap.agreed(lambda: _start(services))
             app.state.services = shell.services = services
             gc.collect()
             gc.freeze()

@@ -17,6 +17,7 @@ from app.logins import Logins
 from app.metrics import Metrics
 from app.refresh import Live, State
 from app.settings import Settings
+from app.siblings import Place, Scrape, among, scrape_alone
 from app.stores.engines import Engine, engine_of
 from app.stores.fleet import FleetStore
 from app.stores.journal import SqlJournal
@@ -41,12 +42,18 @@ class Services:
     traffic: Traffic
     metrics: Metrics
     send: Send
+    scrape: Scrape
     logins: Logins = field(default_factory=Logins)
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
-async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | None = None) -> AsyncIterator[Services]:
+async def wire(
+    settings: Settings, *, send: Send | None = None, clock: Clock | None = None, place: Place | None = None
+) -> AsyncIterator[Services]:
     """Open the service without a web server; `send` and `clock` replace the world in tests.
+
+    A worker has a place among those of the same parent, which give their metrics together.
 
     Raises StoreUnavailableError when the state cannot be read.
     """
@@ -55,11 +62,12 @@ async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | N
     lanes = LaneBook(metrics, random.random, clock.monotonic)
     live = Live(_admin_digest(settings), lambda state: _watch(state, lanes, metrics))
     async with AsyncExitStack() as stack:
+        scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
         send = send or (await stack.enter_async_context(BackendClient())).send
         store, settle = await _opened(settings, live, stack)
         changes = Changes(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
-        yield Services(settings, clock, store, live, changes, lanes, traffic, metrics, send)
+        yield Services(settings, clock, store, live, changes, lanes, traffic, metrics, send, scrape)
 
 
 async def _opened(settings: Settings, live: Live, stack: AsyncExitStack) -> tuple[Store, Settle]:

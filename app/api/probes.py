@@ -19,7 +19,7 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """The process answers, from the state at this revision; `store` says whether it can be read at the moment."""
+    """The process answers, from the state at this revision, or `draining`; `store` says whether it can be read now."""
 
     status: str
     store: Literal["ok", "unavailable"]
@@ -33,11 +33,18 @@ async def healthz() -> Alive:
     return Alive(status="alive")
 
 
-@router.get("/readyz")
-async def readyz(services: ServicesOf) -> Ready:
-    """Say that the process has its state; it goes on deciding while the store is away."""
+@router.get("/readyz", responses={503: {"model": Ready, "description": "It is stopping."}})
+async def readyz(services: ServicesOf, response: Response) -> Ready:
+    """Say that the process has its state; it goes on deciding while the store is away. 503 from SIGTERM on."""
     ruleset = services.live.state.ruleset
-    return Ready(status="ready", store=await _store(services), epoch=ruleset.epoch, revision=ruleset.revision)
+    is_draining = services.draining.is_set()
+    response.status_code = 503 if is_draining else 200
+    return Ready(
+        status="draining" if is_draining else "ready",
+        store=await _store(services),
+        epoch=ruleset.epoch,
+        revision=ruleset.revision,
+    )
 
 
 async def _store(services: Services) -> Literal["ok", "unavailable"]:
@@ -51,4 +58,4 @@ async def _store(services: Services) -> Literal["ok", "unavailable"]:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(services: ServicesOf) -> Response:
     """Return every metric in Prometheus' text format."""
-    return Response(services.metrics.render(), media_type=services.metrics.content_type)
+    return Response(await services.scrape(), media_type=services.metrics.content_type)
