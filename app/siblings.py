@@ -128,7 +128,10 @@ async def _keeps(sibling: Place) -> bool:
         return True
     except OSError:
         return False
-    with contextlib.suppress(OSError):
+    try:
         await reader.read()
-    writer.close()
+    except OSError:
+        return False
+    finally:
+        writer.close()
     return True
