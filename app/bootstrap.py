@@ -1,7 +1,8 @@
 """What a start does to the state: the first admin token, the seed file, changed environment variables."""
 
+import asyncio
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from app.changes import By, Changes, Wanted
 from app.errors import Code, ProblemError, invalid
 from app.refresh import Applied, Live, State, write_document
 from app.settings import Settings
-from app.stores.records import Collection, Snapshot, Stored
+from app.stores.records import Collection, Snapshot, Stored, StoreUnavailableError
 from app.transfer import Documents, differences, named, place, wanted
 from app.yaml_text import read_yaml
 from flags.model import Flag
@@ -22,9 +23,26 @@ from routers.model import Route
 
 log = structlog.get_logger("crossfade.start")
 
+ATTEMPTS = 100
+BETWEEN_ATTEMPTS_S = 0.05
+
 
 class SeedError(Exception):
     """The seed file cannot be read or holds a document that is refused; the message says where."""
+
+
+async def agreed(start: Callable[[], Awaitable[None]]) -> None:
+    """Start; again when another process on the same store was first, as soon as this one knows what that one wrote."""
+    for _ in range(ATTEMPTS):
+        try:
+            await start()
+        except ProblemError as error:
+            if error.code is not Code.STALE_VERSION:
+                raise
+            await asyncio.sleep(BETWEEN_ATTEMPTS_S)
+        else:
+            return
+    raise StoreUnavailableError("another process goes on changing what a start has to write")
 
 
 async def first_admin_token(state: State, settings: Settings, changes: Changes) -> str | None:
@@ -38,7 +56,10 @@ async def first_admin_token(state: State, settings: Settings, changes: Changes) 
 
 
 async def sow(state: State, path: Path, changes: Changes) -> None:
-    """Write the seed's documents, all or none, if there are no flags and routes yet. Raises SeedError."""
+    """Write the seed's documents, all or none, if there are no flags and routes yet.
+
+    Raises SeedError, and ProblemError 412 when another process was first.
+    """
     if state.ruleset.living or state.routes:
         return
     documents = wanted(differences(state, _read(path), prune=False))
@@ -46,6 +67,8 @@ async def sow(state: State, path: Path, changes: Changes) -> None:
     try:
         await changes.make(documents, by)
     except ProblemError as error:
+        if error.code is Code.STALE_VERSION:
+            raise
         culprit = f"{_first_refused(documents, changes, by)}: "
         raise SeedError(f"{path}: {culprit}{error.detail.removeprefix(culprit)}") from error
 
@@ -99,7 +122,8 @@ def _read(path: Path) -> Documents:
 async def apply_environment(state: State, environment: Mapping[str, str], changes: Changes) -> None:
     """Apply every variable that a flag names and whose value changed since it was last applied, once each.
 
-    A value that cannot be applied is logged and leaves the flag as it is.
+    A value that cannot be applied is logged and leaves the flag as it is. Raises ProblemError 412 when another process
+    was first.
     """
     for flag in state.flags.values():
         value = environment.get(flag.env) if flag.env else None
@@ -108,6 +132,8 @@ async def apply_environment(state: State, environment: Mapping[str, str], change
         try:
             await changes.make(_override(flag, flag.env, value), By("environment", f"{flag.env}={value}"))
         except (PercentageError, ProblemError) as error:
+            if isinstance(error, ProblemError) and error.code is Code.STALE_VERSION:
+                raise
             log.warning("environment not applied", variable=flag.env, value=value, flag=flag.key, why=str(error))
 
 

@@ -20,7 +20,8 @@ from app.clock import Clock
 from app.errors import PROBLEM_TYPE, Code, ProblemError, invalid
 from app.settings import Settings
 from app.shell import Shell, or_limited
-from app.transfer import place
+from app.siblings import Place
+from app.transfer import place as place_of
 from app.wiring import Services, wire
 from routers.call import Send
 
@@ -46,15 +47,24 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings | None = None, *, send: Send | None = None, clock: Clock | None = None) -> Shell:
-    """Return the service as an ASGI application; `send` and `clock` replace the world in tests."""
+def create_app(
+    settings: Settings | None = None,
+    *,
+    send: Send | None = None,
+    clock: Clock | None = None,
+    place: Place | None = None,
+) -> Shell:
+    """Return the service as an ASGI application; `send` and `clock` replace the world in tests.
+
+    `place` is a worker's among those of the same parent.
+    """
     settings = settings or Settings()
     shell: Shell
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure(settings)
-        async with wire(settings, send=send, clock=clock) as services, _started(services):
+        async with wire(settings, send=send, clock=clock, place=place) as services, _started(services):
             app.state.services = shell.services = services
             gc.collect()
             gc.freeze()
@@ -84,7 +94,7 @@ def create_app(settings: Settings | None = None, *, send: Send | None = None, cl
 async def _started(services: Services) -> AsyncIterator[None]:
     """Do what a start does to the state: now, or as soon as the store is first in contact."""
     if services.standing.first_contact.is_set():
-        await _start(services)
+        await bootstrap.agreed(lambda: _start(services))
         yield
         return
     settings = services.settings
@@ -143,7 +153,7 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     path = getattr(request.scope.get("route"), "path", "")
     is_document = in_body and path in DOCUMENT_PATHS
     if in_body and path == "/import":
-        errors = [{**each, "loc": place(error.body, each["loc"])} for each in errors]
+        errors = [{**each, "loc": place_of(error.body, each["loc"])} for each in errors]
     return _answer(invalid(Code.INVALID_DOCUMENT if is_document else Code.INVALID_REQUEST, errors))
 
 

@@ -1,15 +1,25 @@
 """Every metric of the service; with `tallies`, the only place that knows Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
-from app.tallies import Tally, Timing
+from app.tallies import Level, Merge, Reading, Tally, Timing, merged
 from routers.breaker import State as BreakerState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LANE = ("route", "backend")
+
+
+class Snapshot(NamedTuple):
+    """What the metrics of one process stand at, by name: counters and histograms, and gauges."""
+
+    counts: Mapping[str, Reading]
+    levels: Mapping[str, Reading]
 
 
 class Metrics:
@@ -20,6 +30,8 @@ class Metrics:
     def __init__(self) -> None:
         """Register every metric."""
         self.registry = CollectorRegistry()
+        self._counts: list[Tally | Timing] = []
+        self._levels: list[Level] = []
         self._requests = self._tally("http_requests", "Requests by endpoint and status.", "endpoint", "status")
         self._request_seconds = self._timing("http_request_seconds", "Time to the end of the answer.", "endpoint")
         self._decisions = self._tally("decisions", "Decisions by route.", "route", "variant", "reason")
@@ -36,13 +48,15 @@ class Metrics:
         self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
         self._logins_limited = self._tally("logins_limited", "Of those, refused because their source failed too often.")
-        self._in_flight = self._gauge("backend_in_flight", "Calls a backend has at the moment.", *LANE)
-        self._breaker_state = self._gauge("breaker_state", "1 for the state a breaker is in, else 0.", *LANE, "state")
-        self._documents = self._gauge("documents", "Documents in force.", "collection")
-        self._revision = self._gauge("state_revision", "Revision of the state in force.")
-        self._state = self._gauge("state_info", "1 for the epoch of the state in force.", "epoch")
-        self._age = self._gauge("state_age_seconds", "For how long the state in force may be old; 0 in contact.")
-        self._contact = self._gauge("store_last_contact_seconds", "When the store last answered, since 1970.")
+        self._in_flight = self._gauge("backend_in_flight", "Calls a backend has at the moment.", sum, *LANE)
+        self._breaker_state = self._gauge(
+            "breaker_state", "1 for the state a breaker is in, else 0.", sum, *LANE, "state"
+        )
+        self._documents = self._gauge("documents", "Documents in force.", min, "collection")
+        self._revision = self._gauge("state_revision", "Revision of the state in force.", min)
+        self._state = self._gauge("state_info", "1 for the epoch of the state in force.", max, "epoch")
+        self._age = self._gauge("state_age_seconds", "For how long the state in force may be old; 0 in contact.", max)
+        self._contact = self._gauge("store_last_contact_seconds", "When the store last answered, since 1970.", min)
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one answered request of the service itself."""
@@ -109,15 +123,48 @@ class Metrics:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
 
+    def snapshot(self) -> Snapshot:
+        """Return what everything stands at."""
+        counts, levels = ({each.name: each.read() for each in some} for some in (self._counts, self._levels))
+        return Snapshot(counts, levels)
+
+    def go_on_from(self, before: Snapshot) -> None:
+        """Count on from where a process stood that is gone, before anything was counted here."""
+        for each in self._counts:
+            each.go_on_from(before.counts.get(each.name, ()))
+
+    def render_together(self, snapshots: Sequence[Snapshot]) -> bytes:
+        """Return what several processes stand at together in Prometheus' text format."""
+        return generate_latest(_Together([*self._together(snapshots)]))
+
+    def _together(self, snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
+        for count in self._counts:
+            yield count.family(merged([each.counts.get(count.name, ()) for each in snapshots], sum))
+        for level in self._levels:
+            yield level.family(merged([each.levels.get(level.name, ()) for each in snapshots], level.merge))
+
     def _tally(self, name: str, help_text: str, *labels: str) -> Tally:
         tally = Tally(f"crossfade_{name}", help_text, labels)
         self.registry.register(tally)
+        self._counts.append(tally)
         return tally
 
     def _timing(self, name: str, help_text: str, *labels: str) -> Timing:
         timing = Timing(f"crossfade_{name}", help_text, labels, SECONDS)
         self.registry.register(timing)
+        self._counts.append(timing)
         return timing
 
-    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
-        return Gauge(f"crossfade_{name}", help_text, labels, registry=self.registry)
+    def _gauge(self, name: str, help_text: str, merge: Merge, *labels: str) -> Gauge:
+        """Make a gauge; `merge` is what the processes of one parent show together: `sum`, `min` or `max`."""
+        gauge = Gauge(f"crossfade_{name}", help_text, labels, registry=self.registry)
+        self._levels.append(Level(gauge, f"crossfade_{name}", help_text, labels, merge))
+        return gauge
+
+
+class _Together(Collector):
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Sequence[Metric]:
+        return self._families

@@ -1,5 +1,6 @@
 """The one place that names concrete classes and puts them together."""
 
+import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +22,7 @@ from app.logins import Logins
 from app.metrics import Metrics
 from app.refresh import Live, State
 from app.settings import Settings
+from app.siblings import Place, Scrape, among, scrape_alone
 from app.standing import Standing
 from app.stores.engines import Engine, engine_of
 from app.stores.fleet import FleetStore
@@ -52,14 +54,20 @@ class Services:
     traffic: Traffic
     metrics: Metrics
     send: Send
+    scrape: Scrape
     logins: Logins = field(default_factory=Logins)
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
-async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | None = None) -> AsyncIterator[Services]:
+async def wire(
+    settings: Settings, *, send: Send | None = None, clock: Clock | None = None, place: Place | None = None
+) -> AsyncIterator[Services]:
     """Open the service without a web server; `send` and `clock` replace the world in tests.
 
     Without Redis a fleet's process opens all the same, with the state it remembers or with none (`Live.is_known`).
+    A worker has a place among those of the same parent, which give their metrics together.
+
     Raises StoreUnavailableError when the store of the process's own cannot be read.
     """
     clock = clock or Clock()
@@ -67,6 +75,7 @@ async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | N
     lanes = LaneBook(metrics, random.random, clock.monotonic)
     live = Live(_admin_digest(settings), lambda state: _watch(state, lanes, metrics))
     async with AsyncExitStack() as stack:
+        scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
         send = send or (await stack.enter_async_context(BackendClient())).send
         standing = Standing(clock, is_own=settings.redis_url is None)
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
@@ -74,7 +83,7 @@ async def wire(settings: Settings, *, send: Send | None = None, clock: Clock | N
         changes = Changes(store, live, settle, metrics, clock)
         switch = Switch(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, traffic, metrics, send)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, traffic, metrics, send, scrape)
 
 
 async def _opened(

@@ -61,13 +61,13 @@ def log_in(folder: Path) -> Path:
 
 
 @contextmanager
-def started(folder: Path, **settings: Any) -> Iterator[RunningService]:
+def started(folder: Path, *options: str, **settings: Any) -> Iterator[RunningService]:
     """Run `crossfade serve` on a free port, its state and its log in the folder, until the end of the block.
 
     It says where it listens when it answers there, so nothing has to be tried again and again.
     """
     settings = {"data_dir": folder / "data", "admin_token": ADMIN, **settings}
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
     with (
         log_in(folder).open("w") as log,
         subprocess.Popen(

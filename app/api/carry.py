@@ -17,6 +17,7 @@ from app.wiring import Services
 from flags.context import TARGETING_KEY, Context
 from routers.attempts import Dispatched, failure_status, retry_after_s
 from routers.call import Answer, Call, Headers, SendError
+from routers.causes import Cause
 from routers.hops import UnsafeCallError, safe_path
 from routers.lanes import Lane
 from routers.model import Auth, Route
@@ -206,6 +207,11 @@ async def _stream(
     watch = asyncio.ensure_future(_until_left(receive))
     try:
         await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        pump.cancel()
+        bound.warning("stream cut off", why="the service stops, and the drain limit is over")
+        await _tell_break(send, answer, Cause.INTERRUPTED)
+        return
     finally:
         watch.cancel()
         pump.cancel()
@@ -222,12 +228,15 @@ async def _pump(send: Send, answer: Answer, rest: AsyncIterator[bytes], bound: B
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     except SendError as error:
         bound.warning("stream broke", cause=error.cause, detail=error.detail)
-        if _is_sse(answer):
-            told = orjson.dumps({"code": Code.ROUTE_FAILED, "cause": error.cause})
-            event = b"event: error\ndata: " + told + b"\n\n"
-            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await _tell_break(send, answer, error.cause)
         return
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _tell_break(send: Send, answer: Answer, cause: str) -> None:
+    if _is_sse(answer):
+        event = b"event: error\ndata: " + orjson.dumps({"code": Code.ROUTE_FAILED, "cause": cause}) + b"\n\n"
+        await send({"type": "http.response.body", "body": event, "more_body": True})
 
 
 def _is_sse(answer: Answer) -> bool:

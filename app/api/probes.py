@@ -12,6 +12,8 @@ from app.wiring import Services
 
 router = APIRouter(tags=["operation"])
 
+Status = Literal["ready", "starting", "draining"]
+
 ASKED_S = 0.3
 """How long a probe waits for the store."""
 
@@ -29,7 +31,7 @@ class Ready(BaseModel):
     says whether the store can be asked at the moment.
     """
 
-    status: Literal["ready", "starting"]
+    status: Status
     state: Literal["fresh", "stale", "unknown"]
     store: Literal["ok", "unavailable"]
     epoch: str
@@ -43,22 +45,31 @@ async def healthz() -> Alive:
     return Alive(status="alive")
 
 
-@router.get("/readyz", responses={503: {"model": Ready}})
+@router.get("/readyz", responses={503: {"model": Ready, "description": "It does not know its state yet, or stops."}})
 async def readyz(services: ServicesOf, response: Response) -> Ready:
-    """Say whether the process knows its state: then it goes on deciding while the store is away; 503 until then."""
+    """Say whether the process knows its state: then it goes on deciding while the store is away.
+
+    503 until then, and from SIGTERM on.
+    """
     live, standing, ruleset = services.live, services.standing, services.live.state.ruleset
     store = await _store(services)
-    if not live.is_known:
-        response.status_code = 503
+    status = _status(services)
+    response.status_code = 200 if status == "ready" else 503
     known: Literal["fresh", "stale"] = "fresh" if standing.is_fresh and store == "ok" else "stale"
     return Ready(
-        status="ready" if live.is_known else "starting",
+        status=status,
         state=known if live.is_known else "unknown",
         store=store,
         epoch=ruleset.epoch,
         revision=ruleset.revision,
         age_s=round(standing.age_s, 3),
     )
+
+
+def _status(services: Services) -> Status:
+    if services.draining.is_set():
+        return "draining"
+    return "ready" if services.live.is_known else "starting"
 
 
 async def _store(services: Services) -> Literal["ok", "unavailable"]:
@@ -74,4 +85,4 @@ async def _store(services: Services) -> Literal["ok", "unavailable"]:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(services: ServicesOf) -> Response:
     """Return every metric in Prometheus' text format."""
-    return Response(services.metrics.render(), media_type=services.metrics.content_type)
+    return Response(await services.scrape(), media_type=services.metrics.content_type)

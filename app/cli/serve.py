@@ -13,26 +13,34 @@ commands = typer.Typer()
 def serve(
     host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="The port; 0 takes a free one.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes; more than one need a shared store.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, metavar="N", help="Processes; more than one need CROSSFADE_REDIS_URL.")
+    ] = 1,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C."""
     with telling():
-        if workers > 1:
-            raise usage(
-                f"--workers {workers} is not there yet: each `crossfade serve` is one process.\n"
-                "Several work as one today: start each by itself, with the same CROSSFADE_REDIS_URL and another --port."
-            )
-        _serve(host, port)
+        _serve(host, port, workers)
 
 
-def _serve(host: str, port: int) -> None:
+def _serve(host: str, port: int, workers: int) -> None:
     """Find out what can go wrong at once before the service itself is imported, which takes a second."""
     from app.cli.listener import listening  # noqa: PLC0415
     from app.cli.settings import read  # noqa: PLC0415
     from app.settings import Settings  # noqa: PLC0415
 
     settings = read(Settings)
-    with listening(host, port) as listener:
-        from app.cli.server import run  # noqa: PLC0415
+    if workers > 1 and settings.redis_url is None:
+        raise usage(
+            f"--workers {workers} need a store that processes can share, and the embedded one belongs to one process.\n"
+            "Set CROSSFADE_REDIS_URL, or leave --workers away."
+        )
+    listeners = listening(host, port, workers)
+    from app.cli.server import announcement, run  # noqa: PLC0415
 
-        run(settings, listener)
+    told = announcement(listeners[0], settings, workers)
+    if workers == 1:
+        run(settings, listeners[0], lambda: typer.echo(told))
+        return
+    from app.cli.workers import supervise  # noqa: PLC0415
+
+    supervise(settings, listeners, lambda: typer.echo(told))
