@@ -29,7 +29,7 @@ async def test_alone_and_among_siblings_the_same_is_shown(tmp_path: Path) -> Non
     metrics = Metrics()
     metrics.count_attempt("rag", "new", "answered", 0.2)
     metrics.show_breaker("rag", "new", State.OPEN)
-    metrics.show_state(7, {"flag": 3})
+    metrics.show_state("e", 7, {"flag": 3})
     before = metrics.snapshot()
     async with among(Place(tmp_path, 0, 2), other := Metrics()) as scrape:
         assert value(await scrape(), "state_revision") == 0
@@ -42,7 +42,7 @@ async def test_counters_and_times_are_added_up_and_gauges_merge_by_what_they_mea
     async with AsyncExitStack() as stack:
         scrapes = [await stack.enter_async_context(among(Place(tmp_path, n, 2), m)) for n, m in enumerate((one, other))]
         for revision, metrics in ((7, one), (9, other)):
-            metrics.show_state(revision, {"flag": revision})
+            metrics.show_state("e", revision, {"flag": revision})
             metrics.show_breaker("rag", "new", State.OPEN)
             metrics.show_in_flight("rag", "new", lambda: 2)
             metrics.count_attempt("rag", "new", "answered", 0.2)
@@ -60,9 +60,9 @@ async def test_counters_and_times_are_added_up_and_gauges_merge_by_what_they_mea
 
 async def test_of_a_dead_sibling_only_what_it_counted_is_left_and_its_successor_counts_on(tmp_path: Path) -> None:
     async with among(Place(tmp_path, 0, 2), one := Metrics()) as scrape:
-        one.show_state(7, {})
+        one.show_state("e", 7, {})
         async with among(Place(tmp_path, 1, 2), gone := Metrics()):
-            gone.show_state(3, {})
+            gone.show_state("e", 3, {})
             gone.count_write("flag", "create")
             assert value(await scrape(), "state_revision") == 3
         text = await scrape()
@@ -75,9 +75,9 @@ async def test_of_a_dead_sibling_only_what_it_counted_is_left_and_its_successor_
 
 async def test_a_sibling_that_hangs_counts_as_it_last_stood(tmp_path: Path) -> None:
     async with among(Place(tmp_path, 0, 2), one := Metrics()) as scrape:
-        one.show_state(7, {})
+        one.show_state("e", 7, {})
         async with among(Place(tmp_path, 1, 2), hanging := Metrics()):
-            hanging.show_state(3, {})
+            hanging.show_state("e", 3, {})
             hanging.count_write("flag", "create")
         Place(tmp_path, 1, 2).socket.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as silent:
