@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.auth import TokenRecord, Tokens
 from app.overlay import Overlay
-from app.stores.records import Collection, Entry, Snapshot, StoreUnavailableError
+from app.stores.records import Collection, Entry, Snapshot, Stored, StoreUnavailableError
 from flags.kills import Kill, killed_by
 from flags.model import Flag
 from flags.ruleset import Ruleset
@@ -79,23 +79,24 @@ class Live:
         self._watch = watch
         self.state = State(Ruleset.of(()), {}, {}, Overlay(), {}, {}, Tokens((), admin_digest))
         self.is_known = False
+        self._loaded: Mapping[Stored, BaseModel] = {}
 
     @_nothing_collected()
     def load(self, snapshot: Snapshot) -> None:
         """Put a whole snapshot in force, under its kills and those known of already.
 
+        Documents that are as they were in the last snapshot are not read again, so that a reload takes a moment.
         Raises StoreUnavailableError when a document in it cannot be read.
         """
-        flags = _read_all(snapshot, Collection.FLAG, Flag)
-        overlay = self.state.overlay.loaded(_with_versions(snapshot, _read_all(snapshot, Collection.KILL, Kill)))
-        routes = _read_all(snapshot, Collection.ROUTE, Route)
-        records = _read_all(snapshot, Collection.TOKEN, TokenRecord)
-        ruleset = Ruleset.of(
-            flags.values(), killed_by(overlay.in_force.values()), epoch=snapshot.epoch, revision=snapshot.revision
-        )
-        env = _read_all(snapshot, Collection.ENV, Applied)
+        loaded = {stored: self._loaded.get(stored) or _read(stored) for stored in snapshot.documents}
+        routes, records = _those(loaded, Route), _those(loaded, TokenRecord)
+        overlay = self.state.overlay.loaded(_with_versions(snapshot, _those(loaded, Kill)))
+        killed = killed_by(overlay.in_force.values())
+        flags = _those(loaded, Flag).values()
+        ruleset = self.state.ruleset.reloaded(flags, killed, epoch=snapshot.epoch, revision=snapshot.revision)
         tokens = Tokens(records.values(), self._admin_digest)
-        self._swap(State(ruleset, routes, _aliases(routes), overlay, env, records, tokens))
+        self._swap(State(ruleset, routes, _aliases(routes), overlay, _those(loaded, Applied), records, tokens))
+        self._loaded = loaded
         self.is_known = True
 
     def apply(self, entries: Iterable[Entry]) -> None:
@@ -156,16 +157,25 @@ def write_document(document: BaseModel) -> str:
     return document.model_dump_json(exclude=SERVER_OWNED)
 
 
-def _read_all(snapshot: Snapshot, collection: Collection, model: type[Document]) -> dict[str, Document]:
-    documents = {}
-    for stored in snapshot.documents:
-        if stored.collection is collection:
-            try:
-                document = read_document(model, stored.body, stored.version, stored.updated_at, stored.updated_by)
-            except ValidationError as error:
-                raise StoreUnavailableError(f"the stored {collection} {stored.key} cannot be read: {error}") from error
-            documents[stored.key] = document
-    return documents
+_MODELS: Mapping[Collection, type[BaseModel]] = {
+    Collection.FLAG: Flag,
+    Collection.ROUTE: Route,
+    Collection.KILL: Kill,
+    Collection.ENV: Applied,
+    Collection.TOKEN: TokenRecord,
+}
+
+
+def _read(stored: Stored) -> BaseModel:
+    model = _MODELS[stored.collection]
+    try:
+        return read_document(model, stored.body, stored.version, stored.updated_at, stored.updated_by)
+    except ValidationError as error:
+        raise StoreUnavailableError(f"the stored {stored.collection} {stored.key} cannot be read: {error}") from error
+
+
+def _those(loaded: Mapping[Stored, BaseModel], model: type[Document]) -> dict[str, Document]:
+    return {stored.key: document for stored, document in loaded.items() if type(document) is model}
 
 
 def _with_versions(snapshot: Snapshot, kills: Mapping[str, Kill]) -> Mapping[str, tuple[int, Kill]]:

@@ -81,11 +81,9 @@ _FORMS: dict[type[_Part], str] = {All: "?all", AnyOf: "?any", Not: "?not"}
 
 
 def _form(document: Any) -> str | None:
-    if isinstance(document, _Part):
-        return _FORMS.get(type(document), "?compare")
-    if not isinstance(document, dict):
-        return None
-    return next((f"?{form}" for form in ("all", "any", "not") if form in document), "?compare")
+    if isinstance(document, dict):
+        return next((f"?{form}" for form in ("all", "any", "not") if form in document), "?compare")
+    return _FORMS.get(type(document), "?compare") if isinstance(document, _Part) else None
 
 
 Condition = Annotated[
@@ -107,12 +105,12 @@ for _model in (All, AnyOf, Not):
 def depth(condition: Condition) -> int:
     """Return how deep the condition is nested; a comparison is 1 deep."""
     match condition:
+        case Compare():
+            return 1
         case All() | AnyOf():
             return 1 + max(depth(inner) for inner in condition.conditions)
         case Not():
             return 1 + depth(condition.condition)
-        case Compare():
-            return 1
 
 
 def _is_scalar(value: JsonValue) -> bool:

@@ -4,9 +4,13 @@ from typing import Any
 
 from .bucketing import BUCKETS
 
+FILLED_IN = ("variants", "off_variant", "salt", "default")
+
 
 def with_defaults(document: dict[str, Any]) -> dict[str, Any]:
     """Return the document with variants, off variant, salt and default filled in where they are missing."""
+    if all(document.get(name) is not None for name in FILLED_IN):
+        return document
     variants = document.get("variants", {"on": True, "off": False})
     if not isinstance(variants, dict) or not variants:
         return document

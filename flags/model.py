@@ -198,6 +198,8 @@ def _check_named_variants(flag: Flag) -> None:
 
 
 def _refuse_twice(what: str, names: list[str]) -> None:
+    if len({*names}) == len(names):
+        return
     seen: set[str] = set()
     for name in names:
         if name in seen:

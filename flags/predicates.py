@@ -21,14 +21,14 @@ Predicate = Callable[[Context], bool]
 def predicate(condition: Condition) -> Predicate:
     """Compile the condition."""
     match condition:
+        case Compare():
+            return _OPERATORS[condition.op](condition.attribute, condition.value)
         case All():
             return _all_of(tuple(predicate(inner) for inner in condition.conditions))
         case AnyOf():
             return _any_of(tuple(predicate(inner) for inner in condition.conditions))
         case Not():
             return _negated(predicate(condition.condition))
-        case Compare():
-            return _OPERATORS[condition.op](condition.attribute, condition.value)
 
 
 def _all_of(predicates: tuple[Predicate, ...]) -> Predicate:

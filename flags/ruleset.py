@@ -31,6 +31,12 @@ class Ruleset:
         """Compile the flags into a ruleset."""
         return cls({flag.key: compile_flag(flag) for flag in flags}, killed, epoch, revision)
 
+    def reloaded(self, flags: Iterable[Flag], killed: Killed, *, epoch: str, revision: int) -> "Ruleset":
+        """Return the ruleset of these flags, in which only those documents are compiled that are not in this one."""
+        before = {id(compiled.document): compiled for compiled in self.living.values()}
+        living = {flag.key: before.get(id(flag)) or compile_flag(flag) for flag in flags}
+        return Ruleset(living, killed, epoch, revision)
+
     def changed(self, flags: Mapping[str, Flag | None], revision: int) -> "Ruleset":
         """Return the ruleset with these flags put in their places, and without those that are None."""
         living = {name: compiled for name, compiled in self.living.items() if flags.get(name, compiled) is not None}

@@ -4,6 +4,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.refresh import Live
 from app.stores.records import Collection, Snapshot, Stored, StoreUnavailableError
@@ -51,3 +53,26 @@ def test_a_state_that_cannot_be_read_leaves_the_collection_of_garbage_on() -> No
     with pytest.raises(StoreUnavailableError):
         Live(None, lambda _: None).load(snapshot("{}"))
     assert gc.isenabled()
+
+
+SERVED = [Flag(key="x", off_variant=off).model_dump_json(exclude=SERVER_OWNED) for off in ("on", "off")]
+
+
+@given(st.lists(st.lists(st.sampled_from(SERVED), max_size=4), min_size=2, max_size=4))
+def test_whatever_was_loaded_before_a_load_ends_in_what_a_first_one_ends_in(loads: list[list[str]]) -> None:
+    live, first = Live(None, lambda _: None), Live(None, lambda _: None)
+    for each in loads:
+        live.load(snapshot(*each))
+    first.load(snapshot(*loads[-1]))
+    assert live.state.flags == first.state.flags
+    assert {key: each.invalid for key, each in live.state.ruleset.flags.items()} == {
+        key: each.invalid for key, each in first.state.ruleset.flags.items()
+    }
+
+
+def test_a_reload_reads_and_compiles_only_what_is_another() -> None:
+    live, before = Live(None, lambda _: None), bodies(3)
+    live.load(snapshot(*before))
+    old = live.state.ruleset.living
+    live.load(snapshot(*before[:2], before[2].replace('"description":""', '"description":"other"')))
+    assert [live.state.ruleset.living[f"flag-{n}"] is old[f"flag-{n}"] for n in range(3)] == [True, True, False]
