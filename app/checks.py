@@ -39,8 +39,8 @@ def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, s
 
 
 def _check_flags(before: State, after: State, written: Sequence[Flag], *, several: bool) -> None:
-    stay = after.flags
-    problem = problem_with(written, {key: flag for key, flag in before.flags.items() if key in stay})
+    stay = after.ruleset.living
+    problem = problem_with(written, {key: each.document for key, each in before.ruleset.living.items() if key in stay})
     if problem is not None:
         _refuse(problem.told, f'flag "{problem.flag}": ' if several else "")
     routes = _routes_by_flag(after)

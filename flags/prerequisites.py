@@ -73,6 +73,9 @@ def _missed_by_others(flag: Flag, others: Sequence[Flag]) -> str | None:
 def _unresolvable_with(
     changed: Sequence[Flag], after: Mapping[str, Flag], before: Mapping[str, Flag]
 ) -> Problem | None:
+    touched = [*changed, *(before[flag.key] for flag in changed if flag.key in before)]
+    if not any(flag.prerequisites for flag in touched):
+        return None
     lost = unresolvable(after)
     for flag in changed:
         if flag.key in lost:

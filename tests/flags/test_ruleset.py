@@ -75,6 +75,23 @@ def test_a_ruleset_changed_flag_by_flag_answers_like_one_made_at_once(
             assert evaluate(grown, key, context, 0.0) == evaluate(at_once, key, context, 0.0)
 
 
+@given(flag_sets, flag_sets, kill_scopes)
+@brief
+def test_a_ruleset_whose_flags_are_replaced_and_removed_is_like_one_made_of_those_that_are_left(
+    first: tuple[Flag, ...], second: tuple[Flag, ...], scopes: frozenset[str]
+) -> None:
+    wanted = {flag.key: flag for flag in second}
+    changed = Ruleset.of(first, killing(scopes))
+    for key in FLAG_KEYS:
+        changed = changed.changed({key: wanted.get(key)}, 2)
+    at_once = Ruleset.of(second, killing(scopes))
+    assert changed.unresolvable == at_once.unresolvable
+    for mine, other in ((changed.flags, at_once.flags), (changed.living, at_once.living)):
+        assert {key: (each.document, each.last_name) for key, each in mine.items()} == {
+            key: (each.document, each.last_name) for key, each in other.items()
+        }
+
+
 def test_a_killed_flag_can_be_edited_and_is_released_as_it_is_then() -> None:
     ruleset = Ruleset.of([served_to_all("x")], killing(["flag:x"]))
     edited = ruleset.changed({"x": served_to_all("x", description="edited", version=2)}, 2)
