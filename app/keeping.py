@@ -10,8 +10,8 @@ from app.auth import TokenRecord
 from app.clock import Clock
 from app.refresh import Applied, Live, State, write_document
 from app.standing import Standing
-from app.stores.last_good import LastGood
-from app.stores.records import Collection, Snapshot, Stored, StoreUnavailableError
+from app.stores.last_good import LastGood, line_of
+from app.stores.records import Collection, Stored, StoreUnavailableError
 from flags.kills import Kill
 from flags.model import Flag
 from routers.model import Route
@@ -30,7 +30,10 @@ PAGE = 50
 
 
 class Keeper:
-    """Writes the state in force to the last good copy when it has changed, as long as it is known to be the newest."""
+    """Writes the state in force to the last good copy when it has changed, as long as it is known to be the newest.
+
+    Each document is written out once: of a large state in which one changes, one is.
+    """
 
     def __init__(self, live: Live, standing: Standing, last_good: LastGood, clock: Clock) -> None:
         self._live = live
@@ -38,6 +41,7 @@ class Keeper:
         self._last_good = last_good
         self._clock = clock
         self._kept: State | None = None
+        self._lines: dict[tuple[Collection, str], tuple[Document, bytes]] = {}
 
     async def run(self) -> None:
         """Keep until cancelled."""
@@ -50,23 +54,26 @@ class Keeper:
         state = self._live.state
         if state is self._kept or not self._standing.is_fresh:
             return
-        snapshot = await snapshot_of(state)
+        lines, ruleset = await self._lines_of(state), state.ruleset
         try:
-            await asyncio.to_thread(self._last_good.write, snapshot, self._clock.wall())
+            await asyncio.to_thread(self._last_good.write, ruleset.epoch, ruleset.revision, lines, self._clock.wall())
         except StoreUnavailableError as error:
             log.warning("the last good copy is not written", why=str(error))
         else:
             self._kept = state
 
-
-async def snapshot_of(state: State) -> Snapshot:
-    """Write a state out as a snapshot, giving other work its turn in between."""
-    documents: list[Stored] = []
-    for collection, key, document in _documents(state):
-        documents.append(_stored(collection, key, document))
-        if len(documents) % PAGE == 0:
-            await asyncio.sleep(0)
-    return Snapshot(state.ruleset.epoch, state.ruleset.revision, tuple(documents))
+    async def _lines_of(self, state: State) -> list[bytes]:
+        """Write a state out line by line, giving other work its turn in between."""
+        lines: dict[tuple[Collection, str], tuple[Document, bytes]] = {}
+        for collection, key, document in _documents(state):
+            before = self._lines.get((collection, key))
+            is_as_before = before is not None and before[0] is document
+            line = before[1] if before and is_as_before else line_of(_stored(collection, key, document))
+            lines[collection, key] = document, line
+            if len(lines) % PAGE == 0:
+                await asyncio.sleep(0)
+        self._lines = lines
+        return [line for _, line in lines.values()]
 
 
 def _documents(state: State) -> Iterator[tuple[Collection, str, Document]]:

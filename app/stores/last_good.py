@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import datetime
@@ -30,17 +31,13 @@ class LastGood:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def write(self, snapshot: Snapshot, at: float) -> None:
-        """Keep a snapshot that was in force `at`, seconds since 1970. Raises StoreUnavailableError."""
-        content = orjson.dumps(
-            {
-                "form": FORM,
-                "at": at,
-                "epoch": snapshot.epoch,
-                "revision": snapshot.revision,
-                "documents": [astuple(each) for each in snapshot.documents],
-            }
-        )
+    def write(self, epoch: str, revision: int, lines: Iterable[bytes], at: float) -> None:
+        """Keep a state that was in force `at`, seconds since 1970; `lines` are `line_of` its documents.
+
+        Raises StoreUnavailableError.
+        """
+        head = orjson.dumps({"form": FORM, "at": at, "epoch": epoch, "revision": revision})
+        content = head.removesuffix(b"}") + b',"documents":[' + b",".join(lines) + b"]}"
         make_folder(self._file.parent)
         try:
             self._replace(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
@@ -72,6 +69,11 @@ class LastGood:
             with suppress(OSError):
                 Path(name).unlink()
             raise
+
+
+def line_of(stored: Stored) -> bytes:
+    """Return a document as it stands in the copy."""
+    return orjson.dumps(astuple(stored))
 
 
 def _read(found: dict[str, Any]) -> tuple[Snapshot, float]:
