@@ -35,6 +35,10 @@ class Applied(BaseModel):
     updated_by: str | None = None
 
 
+LARGE = 1_000
+"""From how many documents on a state is left out when garbage is looked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Everything a request may ask of, as it stood at one revision; `aliases` leads from a path to its route."""
@@ -98,6 +102,9 @@ class Live:
         self._swap(State(ruleset, routes, _aliases(routes), overlay, _those(loaded, Applied), records, tokens))
         self._loaded = loaded
         self.is_known = True
+        if len(loaded) >= LARGE:
+            # it stays for long: looking through it for garbage, now and then for ever, would hold up every request
+            gc.freeze()
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Put acknowledged changes in force, all at once."""
@@ -147,7 +154,7 @@ class Live:
 def read_document(model: type[Document], body: str, version: int, at: datetime, by: str) -> Document:
     """Read a kept document; its version and who wrote it when come from beside the body. Raises ValidationError."""
     fields = orjson.loads(body)
-    if "version" in model.model_fields:
+    if model is not Kill:
         fields |= {"version": version, "updated_at": at, "updated_by": by}
     return model.model_validate(fields)
 
