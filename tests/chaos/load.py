@@ -13,11 +13,12 @@ from tests.service import ADMIN
 
 ANSWER_WITHIN_S = 5.0
 ASKED_AT_MOST = 5
+KEPT_IDLE = 8
 USERS = 10_000
 
 
 class Balancer:
-    """Gives each question to the next replica, on the connection that has been idle for longest or a new one.
+    """Gives each question to the next replica, on the one of several connections that has been idle for longest.
 
     A connection is kept for a few questions only: so that every worker is asked, one that replaced another too.
     """
@@ -30,7 +31,7 @@ class Balancer:
         """Return a connection that nobody else asks on. Raises BrokenError when the replica refuses."""
         replica = next(self._turn)
         idle = self._idle[replica.number]
-        while idle:
+        while len(idle) >= KEPT_IDLE:
             if (connection := idle.popleft()).is_open:
                 return connection
             connection.close()
