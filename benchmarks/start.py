@@ -59,11 +59,12 @@ def _columns(starts: Sequence[Start]) -> dict[str, list[float]]:
 
 
 def _started(url: str, workers: int, folder: Path) -> Start:
-    """Start it once, over the state in a Redis and with an empty folder of its own."""
+    """Start it once, over a Redis and a journal that others use already, and with an empty folder of its own."""
     port = free_port()
     command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", str(port), "--workers", str(workers)]
     settings = {
         "CROSSFADE_REDIS_URL": url,
+        "CROSSFADE_DATABASE_URL": f"sqlite:///{folder.parent}/journal.db",
         "CROSSFADE_DATA_DIR": os.fspath(folder),
         "CROSSFADE_ADMIN_TOKEN": secrets.token_hex(16),
         "CROSSFADE_LOG_LEVEL": "error",
