@@ -52,6 +52,7 @@ class Metrics:
         self._breaker_state = self._gauge(
             "breaker_state", "1 for the state a breaker is in, else 0.", sum, *LANE, "state"
         )
+        self._gauge("processes", "Processes that these metrics are of.", sum).set(1)
         self._documents = self._gauge("documents", "Documents in force.", min, "collection")
         self._revision = self._gauge("state_revision", "Revision of the state in force.", min)
         self._state = self._gauge("state_info", "1 for the epoch of the state in force.", max, "epoch")

@@ -48,6 +48,7 @@ class FleetStore:
         self._carried: tuple[str, int] = ("", 0)
         self._patience_s = patience_s
         self._going_on: set[asyncio.Task[Any]] = set()
+        self._overdue: set[asyncio.Task[Any]] = set()
 
     async def load(self) -> Snapshot:
         """Return the whole state, refilled first if it is empty. Raises StoreUnavailableError."""
@@ -130,6 +131,9 @@ class FleetStore:
         await self._live.check()
 
     async def _remembered(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        # writes take turns: if each waited for a journal that owes an answer already, the waits would add up
+        if self._overdue:
+            return entries
         try:
             await self._in_time(self._journal.append(entries))
         except StoreUnavailableError as error:
@@ -154,11 +158,13 @@ class FleetStore:
         task.add_done_callback(self._has_ended)
         done, _ = await asyncio.wait([task], timeout=self._patience_s)
         if not done:
+            self._overdue.add(task)
             raise StoreUnavailableError(f"the journal failed: no answer within {self._patience_s:g} s")
         return task.result()
 
     def _has_ended(self, task: asyncio.Task[Any]) -> None:
         self._going_on.discard(task)
+        self._overdue.discard(task)
         if not task.cancelled():
             # asked for, lest asyncio complain of an error that nobody is waiting for any more
             task.exception()

@@ -4,9 +4,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from app.stores.records import StoreUnavailableError
@@ -29,10 +26,9 @@ def prepare(connection: Connection, new_epoch: Callable[[], str]) -> int | None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ONE_AT_A_TIME})
-    script = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
     found = _schema_found(connection)
     if found is None or found < SCHEMA_VERSION:
-        _take_steps(connection, script, found)
+        _take_steps(connection, found)
         _set_schema(connection, found, new_epoch)
     return found
 
@@ -49,7 +45,14 @@ def _schema_found(connection: Connection) -> int | None:
     return found
 
 
-def _take_steps(connection: Connection, script: ScriptDirectory, found: int | None) -> None:
+def _take_steps(connection: Connection, found: int | None) -> None:
+    """Take them with Alembic, which is imported only for that: it takes a twelfth of every other start."""
+    from alembic.operations import Operations  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    script = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
+
     def steps(standing: Any, _: MigrationContext) -> Iterable[Any]:
         return script._upgrade_revs("head", standing)  # noqa: SLF001 - what Alembic's own command calls
 

@@ -50,6 +50,7 @@ async def test_counters_and_times_are_added_up_and_gauges_merge_by_what_they_mea
             lane = 'backend="new",route="rag"'
             assert value(text, "state_revision") == 7
             assert value(text, 'documents{collection="flag"}') == 7
+            assert value(text, "processes") == 2
             assert value(text, f'breaker_state{{{lane},state="open"}}') == 2
             assert value(text, f"backend_in_flight{{{lane}}}") == 4
             assert value(text, 'attempts_total{backend="new",result="answered",route="rag"}') == 2
@@ -67,6 +68,7 @@ async def test_of_a_dead_sibling_only_what_it_counted_is_left_and_its_successor_
             assert value(await scrape(), "state_revision") == 3
         text = await scrape()
         assert value(text, "state_revision") == 7
+        assert value(text, "processes") == 1
         assert value(text, 'writes_total{action="create",collection="flag"}') == 1
         async with among(Place(tmp_path, 1, 2), successor := Metrics()):
             successor.count_write("flag", "create")

@@ -4,11 +4,17 @@ import asyncio
 import json
 from typing import Any, NamedTuple, Self
 
+from tests.chaos.judge import Line
+
 HOST = "127.0.0.1"
 
 
 class BrokenError(Exception):
-    """The connection ended before the answer was whole."""
+    """The connection ended before the answer was whole; without a line there was none."""
+
+    def __init__(self, why: object, line: Line | None = None) -> None:
+        super().__init__(str(why))
+        self.line = line
 
 
 class Answer(NamedTuple):
@@ -23,18 +29,21 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """An open connection to a replica; `since` is when it was made, in seconds of the loop's clock."""
+    """An open connection to a replica, and so to one of its workers; `asked` is how many times it was used."""
 
     def __init__(self, replica: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.replica = replica
-        self.since = asyncio.get_running_loop().time()
+        self.line = Line(replica, writer.get_extra_info("sockname")[1])
+        self.asked = 0
         self._reader = reader
         self._writer = writer
 
     @classmethod
     async def to(cls, replica: int, port: int) -> Self:
-        """Connect. Raises OSError."""
-        return cls(replica, *await asyncio.open_connection(HOST, port))
+        """Connect. Raises BrokenError."""
+        try:
+            return cls(replica, *await asyncio.open_connection(HOST, port))
+        except OSError as error:
+            raise BrokenError(f"replica {replica}: {error}") from error
 
     @property
     def is_open(self) -> bool:
@@ -43,12 +52,13 @@ class Connection:
 
     async def ask(self, request: bytes) -> Answer:
         """Send a request and read its answer. Raises BrokenError."""
+        self.asked += 1
         try:
             self._writer.write(request)
             head = await self._reader.readuntil(b"\r\n\r\n")
             return Answer(int(head[9:12]), await self._reader.readexactly(_length(head)))
         except (OSError, asyncio.IncompleteReadError) as error:
-            raise BrokenError(f"{type(error).__name__}: {error}") from error
+            raise BrokenError(f"{type(error).__name__}: {error}", self.line) from error
 
     def close(self) -> None:
         """Let go of it at once."""

@@ -23,7 +23,7 @@ REDIS, POSTGRES = "redis", "postgres"
 
 
 class Faults:
-    """Every fault of a fleet; keeps whose worker was killed, and when."""
+    """Every fault of a fleet; keeps which worker was killed, and when."""
 
     def __init__(self, fleet: Fleet, chance: random.Random) -> None:
         self.deaths: list[Death] = []
@@ -35,7 +35,7 @@ class Faults:
         redis, postgres, line = self._fleet.redis, self._fleet.postgres, self._fleet.line
         frozen, thawed = _blocking(postgres.send, signal.SIGSTOP), _blocking(postgres.send, signal.SIGCONT)
         return [
-            Fault("worker killed", self._kill_a_worker, self._mend_replicas),
+            Fault("worker killed", self._kill_a_worker, _at_once(_mended_by_its_parent)),
             Fault("Redis killed, back empty", _blocking(redis.kill), _blocking(redis.start), REDIS),
             Fault("Redis cut off", _at_once(line.cut), line.heal, REDIS),
             Fault("Redis silent", _at_once(line.swallow), line.heal, REDIS),
@@ -45,13 +45,13 @@ class Faults:
 
     async def _kill_a_worker(self) -> None:
         replica = self._chance.choice(self._fleet.replicas)
-        worker = self._chance.choice(await asyncio.to_thread(replica.workers))
-        self.deaths.append(Death(replica.number, asyncio.get_running_loop().time()))
-        replica.kill(worker)
+        at = asyncio.get_running_loop().time()
+        lines = await asyncio.to_thread(replica.kill_worker, self._chance)
+        self.deaths.append(Death(at, lines))
 
-    async def _mend_replicas(self) -> None:
-        for replica in self._fleet.replicas:
-            await replica.mend()
+
+def _mended_by_its_parent() -> None:
+    """Do nothing: that is the parent's business."""
 
 
 def _blocking(work: Callable[..., None], *arguments: signal.Signals) -> Callable[[], Awaitable[None]]:

@@ -1,77 +1,86 @@
 """Three replicas over a real Redis and a real Postgres, with everything that can be broken."""
 
 import asyncio
-import os
-import signal
+import random
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.chaos.connection import HOST, Answer, BrokenError, Connection, request
+from tests.chaos.judge import Line
 from tests.chaos.proxy import Proxy, proxy_before
 from tests.postgres import PostgresServer, postgres_server
 from tests.servers import RedisServer, free_port, redis_server
 from tests.service import ADMIN, ROOT, environment
 
 REPLICAS = 3
-WORKERS = 1
+WORKERS = 2
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.05
 
 
+class Standing(NamedTuple):
+    """What the living workers of a replica have in force: the worst of each, and `contact` in seconds since 1970."""
+
+    workers: int
+    epochs: frozenset[str]
+    revision: int
+    age_s: float
+    contact: float
+
+
 @dataclass
 class Replica:
-    """One `crossfade serve` on a port of its own, which it keeps when it is started again.
-
-    It is `in_service` while a load balancer would give it calls.
-    """
+    """One `crossfade serve` with workers, on a port of its own."""
 
     number: int
     port: int
     folder: Path
     settings: dict[str, Any]
-    in_service: bool = field(default=True, init=False)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
         """Start it, without waiting until it is ready."""
         command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", f"{self.port}"]
-        command += ["--workers", f"{WORKERS}"] if WORKERS > 1 else []
         env = environment(**self.settings, data_dir=self.folder / "data", admin_token=ADMIN, log_level="warning")
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "service.log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*command, "--workers", f"{WORKERS}"], cwd=ROOT, env=env, stdout=log, stderr=log
+            )
 
-    def workers(self) -> list[int]:
-        """Return the ids of the processes that answer on its port."""
+    def kill_worker(self, chance: random.Random) -> frozenset[Line]:
+        """Kill one of its workers without a warning, and return who was connected to it."""
         assert self.process is not None
-        family = [psutil.Process(self.process.pid)]
-        family += family[0].children(recursive=True)
-        return [each.pid for each in family if _answers(each, self.port)][-WORKERS:]
+        worker = chance.choice(psutil.Process(self.process.pid).children())
+        # frozen first: what it has by then is all that it ever has
+        worker.suspend()
+        while worker.status() != psutil.STATUS_STOPPED:
+            time.sleep(0)
+        lines = _lines_of(worker, self)
+        worker.kill()
+        return lines
 
-    def kill(self, worker: int) -> None:
-        """Kill a worker without a warning; one that is the whole replica takes it out of service."""
-        assert self.process is not None
-        self.in_service = worker != self.process.pid
-        os.kill(worker, signal.SIGKILL)
-
-    async def mend(self) -> None:
-        """Start it again, unless it brings its worker back by itself, and put it in service when it is ready."""
-        if not self.in_service:
-            self.stop()
-            self.start()
-            await until(self.is_ready, "a replica that was started again did not become ready")
-            self.in_service = True
-
-    async def is_ready(self) -> bool:
-        """Whether it has its state."""
-        return (await self.ask("GET", "/readyz")).status == 200
+    async def standing(self) -> Standing:
+        """Return what its workers have in force, whichever of them is asked."""
+        text = (await self.ask("GET", "/metrics")).body.decode()
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        value = {sample.name: sample.value for sample in samples}
+        return Standing(
+            int(value["crossfade_processes"]),
+            frozenset(sample.labels["epoch"] for sample in samples if sample.name == "crossfade_state_info"),
+            int(value["crossfade_state_revision"]),
+            value["crossfade_state_age_seconds"],
+            value["crossfade_store_last_contact_seconds"],
+        )
 
     def stop(self) -> None:
         """Make an end of it."""
@@ -85,10 +94,7 @@ class Replica:
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Ask on a connection of its own. Raises BrokenError when there is no answer."""
-        try:
-            connection = await Connection.to(self.number, self.port)
-        except OSError as error:
-            raise BrokenError(str(error)) from error
+        connection = await Connection.to(self.number, self.port)
         try:
             return await connection.ask(request(method, path, ADMIN, body, **headers))
         finally:
@@ -101,10 +107,9 @@ class Replica:
         return answer.json()
 
 
-def _answers(process: psutil.Process, port: int) -> bool:
-    with suppress(psutil.Error):
-        return any(each.laddr and each.laddr.port == port for each in process.net_connections("tcp"))
-    return False
+def _lines_of(worker: psutil.Process, replica: Replica) -> frozenset[Line]:
+    connections = [each for each in worker.net_connections("tcp") if each.laddr.port == replica.port and each.raddr]
+    return frozenset(Line(replica.number, each.raddr.port) for each in connections)
 
 
 @dataclass(frozen=True)
@@ -116,15 +121,26 @@ class Fleet:
     postgres: PostgresServer
     line: Proxy
 
-    async def ready(self) -> None:
-        """Wait until every replica answers from the same state as the others, and reaches Redis."""
+    async def settled(self) -> None:
+        """Wait until every worker of every replica has met Redis from now on, and knows what one of them knows."""
+        began = time.time()
 
-        async def are_ready() -> bool:
-            told = [(await each.ask("GET", "/readyz")).json() for each in self.replicas]
-            states = {(each["epoch"], each["revision"]) for each in told}
-            return len(states) == 1 and all(each["store"] == "ok" for each in told)
+        async def are_well() -> bool:
+            told = await self._standings()
+            epochs = frozenset[str]().union(*(each.epochs for each in told))
+            return len(epochs) == 1 and all(
+                each.workers == WORKERS and each.age_s == 0 and each.contact >= began for each in told
+            )
 
-        await until(are_ready, "the replicas did not become ready")
+        async def have_caught_up() -> bool:
+            return min(each.revision for each in await self._standings()) >= newest
+
+        await until(are_well, "a worker did not find its way back to Redis")
+        newest = max([(await each.ok("GET", "/readyz"))["revision"] for each in self.replicas])
+        await until(have_caught_up, "a worker did not hear of every change")
+
+    async def _standings(self) -> list[Standing]:
+        return [await each.standing() for each in self.replicas]
 
 
 async def until(holds: Callable[[], Awaitable[bool]], complaint: str) -> None:
@@ -155,5 +171,5 @@ async def running_fleet(folder: Path) -> AsyncIterator[Fleet]:
             stack.callback(replica.stop)
             replica.start()
         fleet = Fleet(replicas, redis, postgres, line)
-        await fleet.ready()
+        await fleet.settled()
         yield fleet

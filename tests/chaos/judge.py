@@ -19,11 +19,19 @@ class Outcome(StrEnum):
     IN_DOUBT = "in doubt"
 
 
+class Line(NamedTuple):
+    """A connection to a replica, by the port that the asker has."""
+
+    replica: int
+    port: int
+
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """A change of one flag to a value; times in seconds, `version` if acknowledged, else the problem.
 
-    The value is a weight in hundred-thousandths for a percentage, and a text for anything else.
+    The value is a weight in hundred-thousandths for a percentage, and a text for anything else. `broken` is the line
+    that ended before the answer.
     """
 
     key: str
@@ -33,6 +41,7 @@ class Write:
     outcome: Outcome
     version: int | None = None
     problem: str = ""
+    broken: Line | None = None
 
 
 class Decision(NamedTuple):
@@ -44,20 +53,19 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A decision that was asked of a replica, on a connection made at `connected`; with its answer or the problem.
+    """A decision that was asked on a line, if there was one; with its answer or the problem.
 
-    `due` is when it had to be asked; times in seconds. It `broke` when the connection ended before the answer.
+    `due` is when it had to be asked; times in seconds. `broken` is the line if it ended before the answer.
     """
 
     key: str
     user: str
     due: float
     ended: float
-    replica: int
-    connected: float
+    line: Line | None
     decision: Decision | None
     problem: str = ""
-    broke: bool = False
+    broken: Line | None = None
 
 
 class Span(NamedTuple):
@@ -68,10 +76,10 @@ class Span(NamedTuple):
 
 
 class Death(NamedTuple):
-    """When a worker of a replica was killed."""
+    """When a worker was killed, and the lines that it had."""
 
-    replica: int
     at: float
+    lines: Collection[Line]
 
 
 class Announced(NamedTuple):
@@ -81,8 +89,6 @@ class Announced(NamedTuple):
     recovery_s: float
 
 
-DYING_S = 0.1
-"""How long a killed process may go on accepting connections."""
 BREAKING_S = 1.0
 """How long its end may take to reach the other ends of its connections."""
 
@@ -133,14 +139,9 @@ def wrong(questions: Iterable[Question], judges: Mapping[str, FlagJudge]) -> lis
     return [each for each, decision in answered if not judges[each.key].is_right(each, decision)]
 
 
-def is_excused(question: Question, deaths: Iterable[Death]) -> bool:
-    """Whether a question without an answer was in flight in a worker that was killed."""
-    return question.broke and any(
-        death.replica == question.replica
-        and question.connected <= death.at + DYING_S
-        and death.at <= question.ended <= death.at + BREAKING_S
-        for death in deaths
-    )
+def is_excused(asked: Question | Write, deaths: Iterable[Death]) -> bool:
+    """Whether what has no answer was in flight in a worker that was killed."""
+    return any(asked.broken in death.lines and death.at <= asked.ended <= death.at + BREAKING_S for death in deaths)
 
 
 class Remembered(NamedTuple):

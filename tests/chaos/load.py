@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Sequence
 from itertools import count, cycle
 
@@ -11,40 +12,37 @@ from tests.chaos.judge import Decision, Question
 from tests.service import ADMIN
 
 ANSWER_WITHIN_S = 5.0
+ASKED_AT_MOST = 5
+KEPT_IDLE = 8
 USERS = 10_000
 
 
 class Balancer:
-    """Gives each question to the next replica, on an idle connection or a new one.
+    """Gives each question to the next replica, on the one of several connections that has been idle for longest.
 
-    A replica that is out of service or refuses a connection is passed over: nothing has been sent to it.
+    A connection is kept for a few questions only: so that every worker is asked, one that replaced another too.
     """
 
     def __init__(self, replicas: Sequence[Replica]) -> None:
-        self._idle: dict[int, list[Connection]] = {replica.number: [] for replica in replicas}
-        self._replicas = replicas
+        self._idle: dict[int, deque[Connection]] = {replica.number: deque() for replica in replicas}
         self._turn = cycle(replicas)
-        self.refusals = 0
 
     async def connection(self) -> Connection:
-        """Return a connection that nobody else asks on. Raises BrokenError when no replica takes one."""
-        for replica in [next(self._turn) for _ in self._replicas]:
-            if not replica.in_service:
-                continue
-            idle = self._idle[replica.number]
-            while idle:
-                if (connection := idle.pop()).is_open:
-                    return connection
-                connection.close()
-            try:
-                return await Connection.to(replica.number, replica.port)
-            except OSError:
-                self.refusals += 1
-        raise BrokenError("no replica takes a connection")
+        """Return a connection that nobody else asks on. Raises BrokenError when the replica refuses."""
+        replica = next(self._turn)
+        idle = self._idle[replica.number]
+        while len(idle) >= KEPT_IDLE:
+            if (connection := idle.popleft()).is_open:
+                return connection
+            connection.close()
+        return await Connection.to(replica.number, replica.port)
 
     def give_back(self, connection: Connection) -> None:
-        """Keep a connection whose answer has come for another question."""
-        self._idle[connection.replica].append(connection)
+        """Take back a connection whose answer has come."""
+        if connection.asked < ASKED_AT_MOST:
+            self._idle[connection.line.replica].append(connection)
+        else:
+            connection.close()
 
     def close(self) -> None:
         """Let go of all idle connections."""
@@ -64,11 +62,6 @@ class Load:
         self._chance = chance
         self._loop = asyncio.get_running_loop()
 
-    @property
-    def refusals(self) -> int:
-        """How many times a replica refused a connection and the next one was asked."""
-        return self._balancer.refusals
-
     async def run(self, over: asyncio.Event) -> None:
         """Ask until it is over, and wait for the last answers."""
         began = self._loop.time()
@@ -84,13 +77,13 @@ class Load:
 
     async def _ask(self, key: str, user: str, due: float) -> None:
         connection: Connection | None = None
-        decision, problem, broke = None, "", False
+        decision, problem, broken = None, "", None
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 connection = await self._balancer.connection()
                 answer = await connection.ask(_question(key, user))
         except BrokenError as error:
-            problem, broke = str(error), True
+            problem, broken = str(error), error.line
         except TimeoutError:
             problem = f"no answer within {ANSWER_WITHIN_S:g} s"
         else:
@@ -99,12 +92,12 @@ class Load:
             else:
                 told = answer.json()
                 decision = Decision(str(told.get("backend")), told.get("flag_version", 0))
-        where, since = (connection.replica, connection.since) if connection else (-1, due)
         if connection is not None and not problem:
             self._balancer.give_back(connection)
         elif connection is not None:
             connection.close()
-        self.asked.append(Question(key, user, due, self._loop.time(), where, since, decision, problem, broke))
+        line = connection.line if connection else None
+        self.asked.append(Question(key, user, due, self._loop.time(), line, decision, problem, broken))
 
 
 def _question(key: str, user: str) -> bytes:

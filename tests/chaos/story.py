@@ -52,7 +52,6 @@ class Evidence:
     written: Mapping[str, Sequence[Write]]
     deaths: Sequence[Death]
     remembered: Mapping[str, Sequence[Remembered]]
-    refusals: int
 
     @property
     def outages(self) -> list[Span]:
@@ -68,7 +67,7 @@ async def played(plan: Plan, folder: Path) -> Evidence:
         keys = Keys.of(4, 8)
         writers = Writers(fleet.replicas, keys, plan.write_pause_s, chance)
         await writers.set_up()
-        await fleet.ready()
+        await fleet.settled()
         load, faults, over = Load(fleet.replicas, keys.moved, plan.rate, chance), Faults(fleet, chance), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(load.run(over))
@@ -77,7 +76,7 @@ async def played(plan: Plan, folder: Path) -> Evidence:
             over.set()
         await _carried(fleet, writers)
         remembered = {key: [await _told(each, key, keys) for each in fleet.replicas] for key in writers.written}
-        return Evidence(phases, load.asked, writers.written, faults.deaths, remembered, load.refusals)
+        return Evidence(phases, load.asked, writers.written, faults.deaths, remembered)
 
 
 async def _broken_in_turn(plan: Plan, fleet: Fleet, faults: Sequence[Fault], writers: Writers) -> list[Phase]:
@@ -101,16 +100,13 @@ async def _broken_in_turn(plan: Plan, fleet: Fleet, faults: Sequence[Fault], wri
 
 
 async def _carried(fleet: Fleet, writers: Writers) -> None:
-    """Wait until every replica reaches Redis, and the journal has everything that has been acknowledged by now."""
+    """Wait until every worker is well, and the journal has everything that has been acknowledged by now."""
     wanted = {
         key: {write.version for write in own if write.outcome is Outcome.ACKNOWLEDGED}
         for key, own in writers.written.items()
     }
 
-    async def are_well() -> bool:
-        return all([(await each.ask("GET", "/readyz")).json()["store"] == "ok" for each in fleet.replicas])
-
-    await until(are_well, "a replica did not find its way back to Redis")
+    await fleet.settled()
     for key, versions in wanted.items():
         await until(partial(_has_all, fleet.replicas[0], key, versions), f"the journal misses changes of {key}")
 

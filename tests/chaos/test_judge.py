@@ -11,6 +11,7 @@ from tests.chaos.judge import (
     Death,
     Decision,
     FlagJudge,
+    Line,
     Outcome,
     Question,
     Remembered,
@@ -23,6 +24,7 @@ from tests.chaos.judge import (
     wrong,
 )
 
+LINE = Line(0, 40_000)
 ANNOUNCED = Announced(propagation_s=1.0, recovery_s=4.0)
 KEY, USER = "moved", "ada"
 BUCKET = bucket_of(KEY, USER)
@@ -35,7 +37,7 @@ def write(value: int | str, at: float, outcome: Outcome = Outcome.ACKNOWLEDGED, 
 
 
 def answered(backend: str, at: float, version: int = 0) -> Question:
-    return Question(KEY, USER, at, at + 0.01, 0, 0.0, Decision(backend, version))
+    return Question(KEY, USER, at, at + 0.01, LINE, Decision(backend, version))
 
 
 def verdict(question: Question, *writes: Write, outages: tuple[Span, ...] = ()) -> bool:
@@ -91,14 +93,15 @@ def test_what_is_acknowledged_is_known_everywhere_in_time(outages: tuple[Span, .
     assert known_everywhere(10, outages, ANNOUNCED) == by
 
 
-def test_only_what_broke_on_a_connection_to_the_killed_worker_is_excused() -> None:
-    death = Death(0, 10.0)
-    broken = Question(KEY, USER, 9.99, 10.01, 0, 5.0, None, "reset", broke=True)
+def test_only_what_broke_on_a_line_to_the_killed_worker_is_excused() -> None:
+    death = Death(10.0, {LINE, Line(0, 40_001)})
+    broken = Question(KEY, USER, 9.99, 10.01, LINE, None, "reset", LINE)
     assert is_excused(broken, [death])
+    assert is_excused(replace(write(WITH, 9.99, Outcome.IN_DOUBT), broken=LINE), [death])
     for other in (
-        replace(broken, replica=1),
-        replace(broken, connected=10.5),
-        replace(broken, broke=False),
+        replace(broken, broken=Line(1, LINE.port)),
+        replace(broken, broken=Line(0, 40_002)),
+        replace(broken, broken=None),
         replace(broken, ended=9.9),
         replace(broken, ended=12.0),
     ):

@@ -14,7 +14,7 @@ from tests.chaos.judge import LEGACY, NEW, Outcome, Write
 WRITE_WITHIN_S = 10.0
 """As long as the command line waits for an answer."""
 
-STORE_UNAVAILABLE = 503
+FAILED = 500
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Writers:
     async def _write_on(self, key: str, over: asyncio.Event) -> None:
         while not over.is_set():
             await asyncio.sleep(self._pause_s * self._chance.uniform(0.5, 1.5))
-            await self._write(key, self._chance.choice([each for each in self._replicas if each.in_service]))
+            await self._write(key, self._chance.choice(self._replicas))
 
     async def _write(self, key: str, replica: Replica) -> None:
         value: int | str
@@ -80,16 +80,18 @@ class Writers:
             value, version = f"{self._chance.getrandbits(64):x}", f"{self._versions[key]}"
             asked = replica.ask("PATCH", f"/flags/{key}", {"description": value}, If_Match=version)
         sent = self._loop.time()
-        outcome, version_now, problem = Outcome.IN_DOUBT, None, ""
+        outcome, version_now, problem, broken = Outcome.IN_DOUBT, None, "", None
         try:
             async with asyncio.timeout(WRITE_WITHIN_S):
                 answer = await asked
-        except (BrokenError, TimeoutError) as error:
-            problem = f"replica {replica.number}: {error or 'no answer in time'}"
+        except BrokenError as error:
+            problem, broken = f"replica {replica.number}: {error}", error.line
+        except TimeoutError:
+            problem = f"replica {replica.number}: no answer in time"
         else:
             outcome, version_now = self._judged(key, answer)
             problem = "" if version_now else f"replica {replica.number}: {answer.body.decode()}"
-        self.written[key].append(Write(key, value, sent, self._loop.time(), outcome, version_now, problem))
+        self.written[key].append(Write(key, value, sent, self._loop.time(), outcome, version_now, problem, broken))
 
     def _judged(self, key: str, answer: Answer) -> tuple[Outcome, int | None]:
         told: dict[str, Any] = answer.json()
@@ -97,4 +99,4 @@ class Writers:
         if answer.status == 200:
             return Outcome.ACKNOWLEDGED, told["version"]
         # Redis may have a change whose acknowledgement was lost on the way
-        return (Outcome.IN_DOUBT if answer.status >= STORE_UNAVAILABLE else Outcome.REFUSED), None
+        return (Outcome.IN_DOUBT if answer.status >= FAILED else Outcome.REFUSED), None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.cli.test_cli_serve import make_open_route
+from tests.faulty import faulty, whole
 from tests.servers import redis_server
 from tests.service import PATIENCE_S, RunningService, started
 from tests.steady import Steady
@@ -32,12 +33,12 @@ async def ended(process: subprocess.Popen[str]) -> int:
 
 
 @asynccontextmanager
-async def loaded(*services: RunningService, interval_s: float = 0.005) -> AsyncIterator[Steady]:
-    """Keep steady traffic on the services; at the end nothing may be lost."""
-    load = Steady([port_of(each) for each in services], interval_s=interval_s)
+async def loaded(*services: RunningService, path: str = "/healthz", enough: int = 500) -> AsyncIterator[Steady]:
+    """Keep steady traffic on the services, from so many answers on; at the end nothing may be lost."""
+    load = Steady([port_of(each) for each in services], path, interval_s=0.005)
     running = asyncio.create_task(load.run(24))
     try:
-        await until(lambda: load.answers["200"] > 500)
+        await until(lambda: load.answers["200"] > enough)
         yield load
     finally:
         load.is_over = True
@@ -70,6 +71,25 @@ async def test_under_load_not_one_request_is_lost_when_an_instance_of_workers_st
                 one.process.send_signal(signal.SIGTERM)
                 assert await ended(one.process) == 0
             assert load.lost == []
+            assert {*load.answers} <= {"200", "closed while idle"}
+
+
+async def test_calls_under_way_in_every_worker_are_answered_when_they_stop(tmp_path: Path) -> None:
+    for name in ("redis", "one", "other"):
+        (tmp_path / name).mkdir()
+    with redis_server(tmp_path / "redis") as redis:
+        several = ("--workers", "2")
+        with (
+            started(tmp_path / "one", *several, redis_url=redis.url) as one,
+            started(tmp_path / "other", *several, redis_url=redis.url) as other,
+        ):
+            async with faulty([0.3, whole()]) as backend:
+                await asyncio.to_thread(make_open_route, one, backend.url)
+                async with loaded(one, other, path="/route/slow", enough=100) as load:
+                    one.process.send_signal(signal.SIGTERM)
+                    assert await ended(one.process) == 0
+                assert load.lost == []
+                assert {*load.answers} <= {"200", "closed while idle"}
 
 
 async def test_a_stopping_instance_is_not_ready_and_still_answers(tmp_path: Path) -> None:

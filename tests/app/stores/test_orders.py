@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,25 @@ async def test_nobody_waits_long_for_a_journal_that_does_not_answer(tmp_path: Pa
                     await fleet.insist([change("a", 0, collection=KILL), change("a", 0)])
         await fleet.carry("first")
         assert 1 in [line.revision for line in await journal.journal()]
+
+
+async def test_of_many_writes_only_the_first_waits_for_a_journal_that_does_not_answer(
+    tmp_path: Path, live: RedisStore
+) -> None:
+    await live.refill(EMPTY)
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    async with SqlJournal(engine_of(url)) as journal, engine_of(url) as engine:
+        fleet = FleetStore(live, journal, patience_s=0.5)
+        async with engine.execution_options(writing=True).begin() as holder:
+            await holder.execute(text("SELECT 1"))
+            async with asyncio.timeout(1.5):
+                seqs = [(await fleet.write([change("a", version)]))[0].seq for version in range(8)]
+            assert seqs == [0] * 8
+        async with asyncio.timeout(10):
+            versions = count(8)
+            while (await fleet.write([change("a", next(versions))]))[0].seq == 0:
+                await fleet.carry("first")
+        assert [line.revision for line in await journal.journal()][-8:] == [8, 7, 6, 5, 4, 3, 2, 1]
 
 
 async def test_what_the_live_state_refuses_as_stale_becomes_an_order(journal: SqlJournal, live: RedisStore) -> None:
