@@ -8,7 +8,6 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.stores.database import Database
-from app.stores.postgres import postgres_engine
 from app.stores.records import StoreAddressError
 from app.stores.sqlite import shared_sqlite_engine
 
@@ -30,6 +29,9 @@ def engine_of(url: str, *, statement_timeout_s: float = 5.0) -> Engine:
     scheme, _, rest = url.strip().partition("://")
     match scheme.lower():
         case each if each in POSTGRES:
+            # a process that has no Postgres does without a tenth of a second of imports
+            from app.stores.postgres import postgres_engine  # noqa: PLC0415
+
             return postgres_engine(_address(f"postgresql://{rest}"), statement_timeout_s=statement_timeout_s)
         case "sqlite" | "sqlite+aiosqlite":
             return shared_sqlite_engine(_file(rest), busy_timeout_s=statement_timeout_s)
