@@ -24,6 +24,7 @@ from app.stores.records import (
     StaleError,
     StoreAddressError,
     StoreUnavailableError,
+    StrangeError,
 )
 from app.stores.redis_scripts import MARK, OUTLINE, REFILL, SINCE, WRITE
 from app.stores.redis_text import applied, brought_up, entry, line_of, name_of, stored, text_of
@@ -133,17 +134,21 @@ class RedisStore:
             raise StoreUnavailableError("Redis failed: its state was lost while it was being read")
         return brought_up(Snapshot(epoch, int(revision), tuple(map(stored, texts))), later)
 
-    async def write(self, changes: Sequence[Change]) -> Sequence[Entry]:
+    async def write(self, changes: Sequence[Change], known: Mark | None = None) -> Sequence[Entry]:
         """Apply all changes or none, one revision each, and ring.
 
-        Raises StaleError when a document is not at the version its change expects, EmptyError on an empty state, and
-        StoreUnavailableError; after the last one the changes may have been applied all the same, but never in part.
+        Raises StaleError when a document is not at the version its change expects, EmptyError on an empty state,
+        StrangeError on one of another epoch than `known`, or before it, and StoreUnavailableError; after the last one
+        the changes may have been applied all the same, but never in part.
         """
         wanted = [argument for change in changes for argument in _arguments(change)]
-        answer = await self._asked(self._write(self._keys, [self._channel, self._kept_changes, *wanted]))
+        told = (self._channel, self._kept_changes, *(known or ("", "")))
+        answer = await self._asked(self._write(self._keys, [*told, *wanted]))
         match answer:
             case None:
                 raise EmptyError("Redis holds no state: it has been emptied or is new, and is to be refilled")
+            case str():
+                raise StrangeError("Redis holds another state than the one that was known of it")
             case int():
                 raise StaleError(answer)
         epoch, before, versions = answer
