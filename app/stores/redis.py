@@ -1,6 +1,7 @@
 """The live state in Redis: every write is one script, which no other comes between; nothing is tried twice."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -11,6 +12,7 @@ from uuid import uuid4
 from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
@@ -33,6 +35,8 @@ from app.stores.sentinel_url import SCHEME, sentinel_address
 T = TypeVar("T")
 
 FORMS = "redis://[user:password@]host:6379/0 or redis+sentinel://[user:password@]host:26379,host:26379/service"
+
+NAMES_A_PLACE = re.compile(r"unix:///\S+|redis\+sentinel://\S+|rediss?://[^\s/?]+(/\d*)?(\?\S*)?")
 
 WAITING_S = 60
 """How long a state that was put aside waits to be put in; who puts it in has died, or has been cut off, by then."""
@@ -69,6 +73,9 @@ async def redis_client(url: str, connect_timeout_s: float = 0.5) -> AsyncIterato
 
 
 def _client_of(url: str, options: dict[str, Any]) -> Redis:
+    if not NAMES_A_PLACE.fullmatch(url):
+        # the driver would take another host, or another database, than the one that was meant
+        raise ValueError("the URL names no host, or no database by its number")
     if url.startswith(SCHEME):
         address = sentinel_address(url)
         login = {"db": address.db, "username": address.username, "password": address.password}
@@ -225,7 +232,7 @@ class RedisStore:
         except (RedisError, OSError, RuntimeError) as error:
             # the driver does not see that a connection was reset while nobody asked; each would fail one question
             await self._client.connection_pool.disconnect(inuse_connections=False)
-            raise StoreUnavailableError(f"Redis failed: {error}") from error
+            raise StoreUnavailableError(f"Redis failed: {_told(error)}") from error
 
     async def _page_after(self, epoch: str, revision: int) -> tuple[int, list[Entry]] | None:
         """Return the latest revision and the first changes after one; None when they have a gap."""
@@ -255,6 +262,14 @@ class RedisStore:
         if message is None:
             raise StoreUnavailableError("Redis failed: it does not answer any more")
         return message
+
+
+def _told(error: Exception) -> str:
+    """Return what a person has of an error: without the driver's objects, and where in a script it was."""
+    said = str(error)
+    if isinstance(error, MasterNotFoundError):
+        return f"{said.partition(' : ')[0]}: no sentinel that can be reached names one"
+    return said.rpartition(": -")[2] if said.startswith("Error running script") else said
 
 
 def _arguments(change: Change) -> tuple[str | int, ...]:
