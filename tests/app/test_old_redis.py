@@ -162,6 +162,23 @@ async def test_a_token_that_was_revoked_stays_revoked_with_an_older_redis(tmp_pa
                 assert (await client.get("/flags")).status_code == 401
 
 
+async def test_a_full_redis_refuses_changes_and_takes_kills_later(tmp_path: Path, redis: Dumped) -> None:
+    async with pair_of(tmp_path, redis) as pair:
+        await pair[0].with_rag(10)
+        with Redis.from_url(redis.url, decode_responses=True) as client:
+            client.config_set("maxmemory", 1)
+            refused = await pair[0].ask("PUT", "/flags/rag-v2/rollout", {"percentage": 5})
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+            killed = await pair[0].ask("POST", "/flags/rag-v2/kill", {"reason": "night"})
+            assert (killed.status_code, killed.headers["x-crossfade-durability"]) == (201, "sql")
+            async with asyncio.timeout(PATIENCE_S):
+                while not all(each.services.live.state.ruleset.is_killed("rag-v2") for each in pair):
+                    await asyncio.sleep(0.01)
+                client.config_set("maxmemory", 0)
+                while not client.hexists("{crossfade}:documents", f"kill/{killed.json()['id']}"):
+                    await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
     """Run a Postgres that can be killed."""
