@@ -21,6 +21,7 @@ from app.errors import PROBLEM_TYPE, Code, ProblemError, invalid
 from app.settings import Settings
 from app.shell import Shell, or_limited
 from app.siblings import Place
+from app.stores.records import StoreUnavailableError
 from app.transfer import place as place_of
 from app.wiring import Services, wire
 from routers.call import Send
@@ -84,6 +85,7 @@ def create_app(
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(StoreUnavailableError, _not_to_be_read)
     app.add_exception_handler(Exception, _internal)
     app.openapi = lambda: openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     shell = Shell(app)
@@ -168,6 +170,12 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     code = known.get(error.status_code, Code.INVALID_REQUEST)
     detail = told.get(error.status_code, str(error.detail))
     return _answer(ProblemError(error.status_code, code, detail, headers=error.headers))
+
+
+async def _not_to_be_read(_: Request, error: Exception) -> Response:
+    log.warning("read refused: the journal is away", why=str(error))
+    detail = f"this is read from the journal, which cannot be asked: {error}"
+    return _answer(ProblemError(503, Code.STORE_UNAVAILABLE, detail, headers={"Retry-After": "5"}))
 
 
 async def _internal(_: Request, __: Exception) -> Response:

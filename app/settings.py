@@ -27,7 +27,8 @@ class Settings(BaseSettings):
         bool, Field(description="Serve the seed while Redis is away at a start and nothing else is known.")
     ] = False
     admin_token: Annotated[
-        SecretStr | None, Field(min_length=16, description="The first admin token; made and printed once if unset.")
+        SecretStr | None,
+        Field(min_length=16, max_length=1024, description="The first admin token; made and printed once if unset."),
     ] = None
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body, in bytes.")] = 10_485_760
     body_timeout_s: Annotated[
@@ -46,6 +47,20 @@ class Settings(BaseSettings):
     log_format: Annotated[
         Literal["auto", "json", "console"], Field(description="`auto`: console on a terminal, JSON elsewhere.")
     ] = "auto"
+
+    @field_validator("admin_token", mode="before")
+    @classmethod
+    def drop_white_space(cls, token: object) -> object:
+        """Drop the white space around a token, as files have it: no header could carry it."""
+        return token.strip() if isinstance(token, str) else token
+
+    @field_validator("admin_token")
+    @classmethod
+    def fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        """Refuse what nobody could show."""
+        if token is not None and not _fits_a_header(token.get_secret_value()):
+            raise ValueError("must hold printable ASCII characters only")
+        return token
 
 
 class ClientSettings(BaseSettings):
@@ -71,9 +86,13 @@ class ClientSettings(BaseSettings):
     def fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
         """Drop the white space around a token, as files have it, and refuse what no header can carry."""
         text = token.get_secret_value().strip() if token else ""
-        if not (text.isascii() and all(each.isprintable() for each in text)):
+        if not _fits_a_header(text):
             raise ValueError("holds characters that no token has")
         return SecretStr(text) if text else None
+
+
+def _fits_a_header(token: str) -> bool:
+    return token.isascii() and token.isprintable()
 
 
 def _names_a_place(url: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from app import durability
 from app.changes import By, Settle, away, stale, tell
 from app.clock import Clock
 from app.errors import Code, ProblemError
@@ -34,16 +35,18 @@ class Switch:
 
         Raises ProblemError 503 when no part of the store accepts it; it is in force no longer then.
         """
-        await asyncio.shield(self._kill(kill))
+        durability.note(await asyncio.shield(self._kill(kill)))
 
     async def release(self, choose: Callable[[State], Iterable[Kill]], by: By) -> Sequence[Kill]:
         """End those kills that `choose` wants of the state in force, and return them as they were.
 
         Raises what `choose` raises, and ProblemError 503 when no part of the store accepts it; they go on then.
         """
-        return await asyncio.shield(self._release(choose, by))
+        ended, entries = await asyncio.shield(self._release(choose, by))
+        durability.note(entries)
+        return ended
 
-    async def _kill(self, kill: Kill) -> None:
+    async def _kill(self, kill: Kill) -> Sequence[Entry]:
         self._live.lay(self._live.state.overlay.presuming(kill))
         try:
             entries = await self._store.insist([change_of(kill, 0)])
@@ -51,13 +54,16 @@ class Switch:
         except StoreUnavailableError as error:
             if kill.id in self._live.state.overlay.known:
                 log.warning("kill was accepted, though no store has answered in time", id=kill.id, why=str(error))
-                return
+                return []
             raise _not_killed(error) from error
         finally:
             self._live.lay(self._live.state.overlay.presuming_no_longer(kill.id))
         await self._accepted(entries)
+        return entries
 
-    async def _release(self, choose: Callable[[State], Iterable[Kill]], by: By) -> Sequence[Kill]:
+    async def _release(
+        self, choose: Callable[[State], Iterable[Kill]], by: By
+    ) -> tuple[Sequence[Kill], Sequence[Entry]]:
         async with self._one_release_at_a_time:
             state = self._live.state
             # what nobody has accepted yet cannot be ended; whoever made it is told soon what became of it
@@ -68,7 +74,7 @@ class Switch:
             entries = await self._released(changes) if changes else []
             self._live.lay(self._live.state.overlay.knowing(released))
         await self._accepted(entries)
-        return ended
+        return ended, entries
 
     async def _released(self, changes: Sequence[Change]) -> Sequence[Entry]:
         try:

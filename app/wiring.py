@@ -91,6 +91,10 @@ async def _opened(
 ) -> tuple[Store, Settle]:
     """Open the store that the settings name and put its state in force."""
     if settings.redis_url is None:
+        if settings.database_url is not None:
+            log.warning(
+                "CROSSFADE_DATABASE_URL is not used: it is the journal of a fleet, and CROSSFADE_REDIS_URL is unset"
+            )
         embedded = await stack.enter_async_context(SqlStore(sqlite_engine(settings.data_dir)))
         live.load(await embedded.load())
 

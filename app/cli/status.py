@@ -43,6 +43,9 @@ def status(service: Service, show: Show) -> None:
 def _screen(found: dict[str, Any]) -> Iterator[Block]:
     if found["ready"]["status"] == "ready":
         yield Toned(f"Crossfade at {found['url']} is ready (revision {found['ready']['revision']}).", Tone.GOOD)
+        if found["ready"]["state"] == "stale":
+            old = f"The state is stale, up to {found['ready']['age_s']:.0f} s old"
+            yield Toned(f"{old}: decisions go on, writes are refused until the store is back.", Tone.WARN)
     else:
         yield Toned(f"Crossfade at {found['url']} is not ready: {found['ready']['detail']}", Tone.BAD)
     yield ""

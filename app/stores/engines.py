@@ -16,7 +16,7 @@ Engine = AbstractAsyncContextManager[AsyncEngine]
 
 FORMS = "postgresql://user:password@host/name or sqlite:///path/to/file.db"
 POSTGRES = {"postgresql", "postgres", "postgresql+asyncpg"}
-HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
+HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]\s]*)(:\d{1,5})?")
 UPGRADE_S = 3600.0
 
 

@@ -18,9 +18,11 @@ from app.stores.records import (
     EmptyError,
     Entry,
     LiveStore,
+    Mark,
     Snapshot,
     StaleError,
     StoreUnavailableError,
+    StrangeError,
 )
 
 log = structlog.get_logger("crossfade.fleet")
@@ -31,7 +33,8 @@ T = TypeVar("T")
 class FleetStore:
     """Writes go to the live state and then to the journal; what the journal misses is carried there later.
 
-    An empty live state is refilled from the journal, under a new epoch, by whoever notices first.
+    A live state that is empty, or that has lost changes it had acknowledged, is refilled from the journal, under a new
+    epoch, by whoever notices first.
     """
 
     def __init__(
@@ -45,18 +48,28 @@ class FleetStore:
         self._live = live
         self._journal = journal
         self._new_epoch = new_epoch
-        self._carried: tuple[str, int] = ("", 0)
+        self._carried = Mark("", 0)
+        self._known: Mark | None = None
         self._patience_s = patience_s
         self._going_on: set[asyncio.Task[Any]] = set()
         self._overdue: set[asyncio.Task[Any]] = set()
 
     async def load(self) -> Snapshot:
-        """Return the whole state, refilled first if it is empty. Raises StoreUnavailableError."""
-        snapshot = await self._live.load()
-        while snapshot is None:
-            await self._refill()
+        """Return the whole state, refilled first if it is empty or behind. Raises StoreUnavailableError."""
+        while True:
+            # asked first: what the journal has by then, the live state had before
+            kept = await self._kept()
             snapshot = await self._live.load()
-        return snapshot
+            if snapshot is None:
+                await self._refill()
+                continue
+            mark = Mark(snapshot.epoch, snapshot.revision)
+            if not _is_behind(mark, kept, self._known):
+                self._known = mark
+                return snapshot
+            log.error("live state has lost acknowledged changes", epoch=mark.epoch, revision=mark.revision)
+            await self.carry(mark.epoch)
+            await self._refill(over=mark)
 
     async def write(self, changes: Sequence[Change]) -> Sequence[Entry]:
         """Apply all changes or none; on return the live state has them, and the journal if it can be reached.
@@ -64,23 +77,24 @@ class FleetStore:
         Entries the journal has not yet have `seq` 0. Raises StaleError, StoreUnavailableError.
         """
         try:
-            entries = await self._live.write(changes)
-        except EmptyError:
-            await self._refill()
-            entries = await self._live.write(changes)
+            entries = await self._live.write(changes, self._known)
+        except (EmptyError, StrangeError):
+            await self.load()
+            entries = await self._live.write(changes, self._known)
+        self._knows(entries)
         return await self._remembered(entries)
 
     async def insist(self, changes: Sequence[Change]) -> Sequence[Entry]:
         """Write kills and releases to the live state, or else as orders to the journal.
 
-        What another process has changed meanwhile becomes an order too. Raises StoreUnavailableError when neither part
-        takes them, StaleError when only the journal could.
+        What another process has changed meanwhile becomes an order too, and what a live state takes that has lost its
+        latest changes. Raises StoreUnavailableError when neither part takes them, StaleError when only the journal
+        could.
         """
         try:
-            entries = await self._live.write(changes)
+            return await self._remembered(await self._live.write(changes))
         except (StaleError, StoreUnavailableError) as error:
             return await self._ordered(changes, error)
-        return await self._remembered(entries)
 
     async def kill_lines(self, seen: AbstractSet[int]) -> Sequence[Entry]:
         """Return every line of the journal about a kill, in order, but for those whose `seq` has been seen."""
@@ -88,23 +102,32 @@ class FleetStore:
 
     async def since(self, epoch: str, revision: int) -> Sequence[Entry] | None:
         """Return what came after a revision, in order; None when only loading the whole state tells."""
-        return await self._live.since(epoch, revision)
+        entries = await self._live.since(epoch, revision)
+        self._knows(entries or ())
+        return entries
 
     def rings(self) -> AsyncIterator[None]:
         """Ring once when listening begins, and then at every change. Raises StoreUnavailableError."""
         return self._live.rings()
 
     async def carry(self, epoch: str) -> None:
-        """Bring to the journal what it misses of an epoch. Raises StoreUnavailableError."""
-        if self._carried[0] != epoch:
-            self._carried = (epoch, await self._journal.position(epoch))
+        """Bring to the journal what it misses of an epoch. Raises StoreUnavailableError.
+
+        A live state that has given revisions away which the journal knew already is behind, and refilled.
+        """
+        if self._carried.epoch != epoch:
+            self._carried = Mark(epoch, await self._journal.position(epoch))
         missing = await self._live.since(*self._carried)
         if not missing:
             return
+        latest = Mark(epoch, missing[-1].revision or 0)
         lost = await self._journal.append(missing)
         for entry in lost:
-            log.error("journal holds another entry", epoch=entry.epoch, revision=entry.revision)
-        self._carried = (epoch, missing[-1].revision or 0)
+            log.error("journal holds another entry", epoch=epoch, revision=entry.revision, actor=entry.actor)
+        if lost:
+            await self._refill(over=latest)
+        else:
+            self._carried = latest
 
     async def note(self, at: datetime, actor: str, action: Action, collection: str, key: str, reason: str) -> None:
         """Put an action that changes no document into the journal."""
@@ -130,15 +153,28 @@ class FleetStore:
         """Raise StoreUnavailableError unless the live state answers."""
         await self._live.check()
 
+    def _knows(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            self._known = Mark(entries[-1].epoch, entries[-1].revision or 0)
+
+    async def _kept(self) -> Sequence[Mark]:
+        try:
+            return await self._in_time(self._journal.marks())
+        except StoreUnavailableError:
+            return []
+
     async def _remembered(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Return the entries once the journal has them, or is away. Raises StrangeError when it has others."""
         # writes take turns: if each waited for a journal that owes an answer already, the waits would add up
         if self._overdue:
             return entries
         try:
-            await self._in_time(self._journal.append(entries))
+            lost = await self._in_time(self._journal.append(entries))
         except StoreUnavailableError as error:
             log.warning("journal is away, the live state has the change", why=str(error))
             return entries
+        if lost:
+            raise StrangeError("the live state has lost changes that the journal has, and is refilled")
         return [replace(entry, seq=KEPT) for entry in entries]
 
     async def _ordered(self, changes: Sequence[Change], why: StaleError | StoreUnavailableError) -> Sequence[Entry]:
@@ -169,12 +205,20 @@ class FleetStore:
             # asked for, lest asyncio complain of an error that nobody is waiting for any more
             task.exception()
 
-    async def _refill(self) -> None:
+    async def _refill(self, over: Mark | None = None) -> None:
         found = await self._journal.latest()
         documents = found.documents if found else ()
         gone = await self._journal.gone()
-        if await self._live.refill(Snapshot(self._new_epoch(), 0, documents), gone):
-            log.warning("live state was empty and is refilled from the journal", documents=len(documents))
+        if await self._live.refill(Snapshot(self._new_epoch(), 0, documents), gone, over=over):
+            log.warning("live state is refilled from the journal", was_empty=over is None, documents=len(documents))
+
+
+def _is_behind(mark: Mark, kept: Sequence[Mark], known: Mark | None) -> bool:
+    """Say whether a live state lacks changes that the journal has, or that were known of it before."""
+    if known is not None and known.epoch == mark.epoch and known.revision > mark.revision:
+        return True
+    kept_of = dict(kept)
+    return mark.epoch in kept_of and (kept_of[mark.epoch] > mark.revision or kept[-1].epoch != mark.epoch)
 
 
 KEPT = -1

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.stores.lines import NOTE, Lines, entry_of
-from app.stores.records import Change, Collection, Entry, Snapshot, Stored
+from app.stores.records import Change, Collection, Entry, Mark, Snapshot, Stored
 from app.stores.schema import IS_KILL, JOURNAL
 
 INSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
@@ -70,6 +70,11 @@ class SqlJournal(Lines):
         found = await self._read(_latest)
         lines = found[2] if found else []
         return {(Collection(line.collection), line.key): line.version for line in lines if line.body is None}
+
+    async def marks(self) -> Sequence[Mark]:
+        """Return the highest revision of every epoch, oldest epoch first."""
+        in_order = _EPOCHS.order_by(func.min(JOURNAL.c.seq))
+        return [Mark(line.epoch, line.revision) for line in await self._read(lambda each: each.execute(in_order))]
 
     async def changed_at(self) -> datetime | None:
         """Return when the latest change of a document was made, None when there is none."""

@@ -117,6 +117,10 @@ class EmptyError(StoreUnavailableError):
     """The live state is empty: it is refilled before anything is written."""
 
 
+class StrangeError(StoreUnavailableError):
+    """The live state is not one that follows what is known of it: it is looked at before anything is written."""
+
+
 class Store(Protocol):
     """Keeps documents, a journal of every version and action, and an epoch with a revision for every change."""
 
@@ -168,10 +172,11 @@ class LiveStore(Protocol):
     async def load(self) -> Snapshot | None:
         """Return the whole state, read at one moment; None when it is empty."""
 
-    async def write(self, changes: Sequence[Change]) -> Sequence[Entry]:
+    async def write(self, changes: Sequence[Change], known: Mark | None = None) -> Sequence[Entry]:
         """Apply all changes or none, one revision each, and ring.
 
-        Raises StaleError when a document is not at the version its change expects, EmptyError on an empty state.
+        Raises StaleError when a document is not at the version its change expects, EmptyError on an empty state,
+        StrangeError on one of another epoch than `known`, or before it.
         """
 
     async def since(self, epoch: str, revision: int) -> Sequence[Entry] | None:
@@ -180,8 +185,13 @@ class LiveStore(Protocol):
     def rings(self) -> AsyncIterator[None]:
         """Ring once when listening begins, so that nothing is missed, and then at every change."""
 
-    async def refill(self, snapshot: Snapshot, gone: Mapping[tuple[Collection, str], int]) -> bool:
-        """Put a state in if there is none; false when there is. `gone` has the last versions of deleted documents."""
+    async def refill(
+        self, snapshot: Snapshot, gone: Mapping[tuple[Collection, str], int], *, over: Mark | None = None
+    ) -> bool:
+        """Put a state in if there is none, or the one `over` is still there; false when there is another.
+
+        `gone` has the last versions of deleted documents.
+        """
 
     async def check(self) -> None:
         """Raise StoreUnavailableError unless the state can be reached."""

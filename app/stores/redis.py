@@ -1,6 +1,7 @@
 """The live state in Redis: every write is one script, which no other comes between; nothing is tried twice."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -11,6 +12,7 @@ from uuid import uuid4
 from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
@@ -24,6 +26,7 @@ from app.stores.records import (
     StaleError,
     StoreAddressError,
     StoreUnavailableError,
+    StrangeError,
 )
 from app.stores.redis_scripts import MARK, OUTLINE, REFILL, SINCE, WRITE
 from app.stores.redis_text import applied, brought_up, entry, line_of, name_of, stored, text_of
@@ -32,6 +35,8 @@ from app.stores.sentinel_url import SCHEME, sentinel_address
 T = TypeVar("T")
 
 FORMS = "redis://[user:password@]host:6379/0 or redis+sentinel://[user:password@]host:26379,host:26379/service"
+
+NAMES_A_PLACE = re.compile(r"unix:///\S+|redis\+sentinel://\S+|rediss?://[^\s/?]+(/\d*)?(\?\S*)?")
 
 WAITING_S = 60
 """How long a state that was put aside waits to be put in; who puts it in has died, or has been cut off, by then."""
@@ -68,6 +73,9 @@ async def redis_client(url: str, connect_timeout_s: float = 0.5) -> AsyncIterato
 
 
 def _client_of(url: str, options: dict[str, Any]) -> Redis:
+    if not NAMES_A_PLACE.fullmatch(url):
+        # the driver would take another host, or another database, than the one that was meant
+        raise ValueError("the URL names no host, or no database by its number")
     if url.startswith(SCHEME):
         address = sentinel_address(url)
         login = {"db": address.db, "username": address.username, "password": address.password}
@@ -133,17 +141,21 @@ class RedisStore:
             raise StoreUnavailableError("Redis failed: its state was lost while it was being read")
         return brought_up(Snapshot(epoch, int(revision), tuple(map(stored, texts))), later)
 
-    async def write(self, changes: Sequence[Change]) -> Sequence[Entry]:
+    async def write(self, changes: Sequence[Change], known: Mark | None = None) -> Sequence[Entry]:
         """Apply all changes or none, one revision each, and ring.
 
-        Raises StaleError when a document is not at the version its change expects, EmptyError on an empty state, and
-        StoreUnavailableError; after the last one the changes may have been applied all the same, but never in part.
+        Raises StaleError when a document is not at the version its change expects, EmptyError on an empty state,
+        StrangeError on one of another epoch than `known`, or before it, and StoreUnavailableError; after the last one
+        the changes may have been applied all the same, but never in part.
         """
         wanted = [argument for change in changes for argument in _arguments(change)]
-        answer = await self._asked(self._write(self._keys, [self._channel, self._kept_changes, *wanted]))
+        told = (self._channel, self._kept_changes, *(known or ("", "")))
+        answer = await self._asked(self._write(self._keys, [*told, *wanted]))
         match answer:
             case None:
                 raise EmptyError("Redis holds no state: it has been emptied or is new, and is to be refilled")
+            case str():
+                raise StrangeError("Redis holds another state than the one that was known of it")
             case int():
                 raise StaleError(answer)
         epoch, before, versions = answer
@@ -220,7 +232,7 @@ class RedisStore:
         except (RedisError, OSError, RuntimeError) as error:
             # the driver does not see that a connection was reset while nobody asked; each would fail one question
             await self._client.connection_pool.disconnect(inuse_connections=False)
-            raise StoreUnavailableError(f"Redis failed: {error}") from error
+            raise StoreUnavailableError(f"Redis failed: {_told(error)}") from error
 
     async def _page_after(self, epoch: str, revision: int) -> tuple[int, list[Entry]] | None:
         """Return the latest revision and the first changes after one; None when they have a gap."""
@@ -250,6 +262,14 @@ class RedisStore:
         if message is None:
             raise StoreUnavailableError("Redis failed: it does not answer any more")
         return message
+
+
+def _told(error: Exception) -> str:
+    """Return what a person has of an error: without the driver's objects, and where in a script it was."""
+    said = str(error)
+    if isinstance(error, MasterNotFoundError):
+        return f"{said.partition(' : ')[0]}: no sentinel that can be reached names one"
+    return said.rpartition(": -")[2] if said.startswith("Error running script") else said
 
 
 def _arguments(change: Change) -> tuple[str | int, ...]:

@@ -18,9 +18,10 @@ WRITE = """
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then return false end
 local revision = tonumber(redis.call('HGET', KEYS[1], 'revision'))
+if ARGV[3] ~= '' and (epoch ~= ARGV[3] or revision < tonumber(ARGV[4])) then return 'strange' end
 local live, last, versions = {}, {}, {}
 
-for i = 3, #ARGV, 5 do
+for i = 5, #ARGV, 5 do
   local name, expected, deletes = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2] == 'delete'
   if not last[name] then
     last[name] = tonumber(redis.call('HGET', KEYS[3], name) or 0)
@@ -33,7 +34,7 @@ for i = 3, #ARGV, 5 do
 end
 
 for n, version in ipairs(versions) do
-  local i = 5 * n - 2
+  local i = 5 * n
   local name, deletes = ARGV[i], ARGV[i + 2] == 'delete'
   local text = version .. ' ' .. ARGV[i + 3] .. '\\n' .. ARGV[i + 4]
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[2], revision + n .. '-0', 'epoch', epoch, 'document', text)
@@ -45,9 +46,11 @@ redis.call('HINCRBY', KEYS[1], 'revision', #versions)
 redis.call('PUBLISH', ARGV[1], revision + #versions)
 return {epoch, revision, versions}
 """
-"""Applies changes: channel, kept changes, and for each change its name, expected version, action, line and body.
+"""Applies changes: channel, kept changes, the epoch and revision known, empty for none, and for each change its name,
+expected version, action, line and body.
 
-Returns nil when there is no state, the version at hand when a change is stale, or epoch, revision before, versions.
+Returns nil when there is no state, 'strange' for one of another epoch than the known one or before it, the version at
+hand when a change is stale, or epoch, revision before, versions.
 """
 
 REFILL = """

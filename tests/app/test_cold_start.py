@@ -193,3 +193,40 @@ async def test_a_change_that_only_redis_has_says_so(tmp_path: Path, redis: Redis
         assert (alone.status_code, alone.headers.get("x-crossfade-durability")) == (200, "redis")
         read = await service.ask("GET", "/flags/rag-v2")
         assert "x-crossfade-durability" not in read.headers
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 201), ("DELETE", 200)])
+async def test_a_kill_or_release_that_only_one_store_has_says_so(
+    tmp_path: Path, redis: RedisServer, method: str, status: int
+) -> None:
+    async with running(settings_of(tmp_path, redis)) as service:
+        await service.with_rag()
+        both = await service.ask("POST", "/flags/rag-v2/kill")
+        assert "x-crossfade-durability" not in both.headers
+        redis.kill()
+        alone = await service.ask(method, "/flags/rag-v2/kill")
+        assert (alone.status_code, alone.headers.get("x-crossfade-durability")) == (status, "sql")
+    redis.start()
+    async with running(settings_of(tmp_path, redis)) as service:
+        await service.ok("POST", "/flags/rag-v2/kill")
+    async with running(settings_of(tmp_path, redis, database_url=NOWHERE)) as service:
+        alone = await service.ask(method, "/flags/rag-v2/kill")
+        assert (alone.status_code, alone.headers.get("x-crossfade-durability")) == (status, "redis")
+
+
+async def test_what_only_the_journal_tells_is_503_without_it(tmp_path: Path, redis: RedisServer) -> None:
+    async with running(settings_of(tmp_path, redis)) as service:
+        await service.with_rag()
+    async with running(settings_of(tmp_path, redis, database_url=NOWHERE)) as service:
+        asked = [
+            ("GET", "/audit", None),
+            ("GET", "/audit?target=flag:rag-v2", None),
+            ("GET", "/flags/rag-v2/history", None),
+            ("GET", "/routes/rag/history", None),
+            ("POST", "/flags/rag-v2/revert", {"version": 1}),
+        ]
+        for method, path, body in asked:
+            away = await service.ask(method, path, body)
+            assert (away.status_code, away.json()["code"]) == (503, "store_unavailable"), path
+            assert int(away.headers["retry-after"]) > 0
+            assert away.json()["detail"].startswith("this is read from the journal, which cannot be asked: ")

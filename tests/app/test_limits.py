@@ -150,6 +150,11 @@ async def test_an_admin_token_that_is_too_short_is_refused(tmp_path: Path) -> No
     assert len(ADMIN) >= 16
 
 
+async def test_the_end_of_line_of_a_file_is_no_part_of_an_admin_token(tmp_path: Path) -> None:
+    async with running(settings_in(tmp_path, admin_token=f" {ADMIN}\n")) as service:
+        await service.ok("GET", "/flags")
+
+
 async def test_who_has_no_token_is_refused_before_the_body_is_read(service: Service) -> None:
     async def never() -> dict[str, object]:
         raise AssertionError("the body was read")

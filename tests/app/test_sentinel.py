@@ -11,6 +11,8 @@ import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
+from app.stores.records import StoreUnavailableError
+from app.stores.redis import RedisStore, redis_client
 from tests.inprocess import Service, running, settings_in
 from tests.servers import RedisServer, free_port, redis_server, sentinel_server
 
@@ -96,3 +98,11 @@ async def test_when_the_primary_dies_the_services_follow_the_replica_with_everyt
     assert [kill["id"] for kill in (await other.ok("GET", "/kill-switch"))["kills"]] == [killed["id"]]
     async with Redis(port=watched.replica.port) as replica:
         assert (await replica.role())[0] == b"master"
+
+
+async def test_sentinels_that_know_no_primary_are_told_in_few_words() -> None:
+    url = f"redis+sentinel://user:secret@127.0.0.1:{free_port()}/live"
+    async with redis_client(url) as client:
+        with pytest.raises(StoreUnavailableError) as caught:
+            await RedisStore(client).check()
+    assert str(caught.value) == "Redis failed: No master found for 'live': no sentinel that can be reached names one"

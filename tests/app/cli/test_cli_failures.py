@@ -85,6 +85,16 @@ async def test_a_status_that_is_not_ready_is_shown_and_ends_with_3() -> None:
     assert "Nothing is killed." in result.stdout
 
 
+async def test_a_status_says_for_how_long_the_store_has_been_away() -> None:
+    ready = b'{"status": "ready", "state": "stale", "store": "unavailable", "revision": 3, "age_s": 72.5}'
+    turns = [[whole(ready)], [whole(b'{"all_closed": true, "items": []}')], [whole(b'{"killed": false, "kills": []}')]]
+    async with faulty(*turns) as server:
+        result = await run(server.url, "status")
+    assert result.exit_code == 0
+    assert "is ready (revision 3)." in result.stdout
+    assert "The state is stale, up to 72 s old: decisions go on, writes are refused" in result.stdout
+
+
 async def test_the_path_of_the_url_and_the_token_are_sent() -> None:
     async with faulty([whole(b'{"killed": false, "kills": []}')]) as server:
         result = await run(f"{server.url}/behind/a/prefix/", "kills", CROSSFADE_TOKEN=" id.secret\n")

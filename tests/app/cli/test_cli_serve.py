@@ -108,3 +108,8 @@ def test_a_host_that_is_no_name_is_one_error_with_a_hint(program: Program, tmp_p
     result = program("serve", "--host", "a..b", data_dir=tmp_path, seed="")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: Crossfade cannot listen on a..b port 8000: that is no name of a host.\n")
+
+
+def test_a_journal_that_is_not_used_without_redis_is_warned_of(tmp_path: Path) -> None:
+    with started(tmp_path, database_url=f"sqlite:///{tmp_path / 'journal.db'}") as service:
+        assert "CROSSFADE_DATABASE_URL is not used" in service.log

@@ -136,6 +136,9 @@ SETTINGS: list[tuple[str, str]] = [
     ("drain_s", "-1"),
     ("log_level", "loud"),
     ("admin_token", "short"),
+    ("admin_token", " " * 20),
+    ("admin_token", "é" * 16),
+    ("admin_token", "x" * 1025),
 ]
 
 
@@ -150,6 +153,11 @@ def test_an_ugly_setting_is_told_in_one_line(crossfade: Crossfade, tmp_path: Pat
 STARTS: list[tuple[str, str, bytes]] = [
     ("redis_url", "redis://:se/cret@h:1", b""),
     ("redis_url", "redis://h/?x=1", b""),
+    ("redis_url", "redis://", b""),
+    ("redis_url", "redis:/h", b""),
+    ("redis_url", "redis://h:1/one", b""),
+    ("redis_url", "redis://:se cret@h:1/0", b""),
+    ("redis_url", "redis+sentinel://h o:1/live", b""),
     ("data_dir", "/dev/null", b""),
     ("seed", "/", b""),
     ("seed", "seed.yaml", b"[" * 5000),

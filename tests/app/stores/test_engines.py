@@ -22,6 +22,7 @@ BAD_URLS = {
     "postgresql://user:secret@host": "names no database",
     "postgresql://user:secret@host/": "names no database",
     "postgresql://user:secret@[host/name": "cannot be read",
+    "postgresql://user:secret@ho st/name": "must be like .* of a password written as",
     "postgresql://user:secret@host:port/name": "must be like .* of a password written as",
     "postgresql://user:se/secret@host/name": "must be like .* of a password written as",
     "postgresql://user:123/secret@host/name": "must be like .* of a password written as",

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from app.stores.records import Collection, EmptyError, Snapshot, StaleError, Stored
+from app.stores.records import Collection, EmptyError, Mark, Snapshot, StaleError, Stored, StrangeError
 from app.stores.redis import RedisStore, redis_client
 from tests.app.stores.changes import NOW, change
 from tests.app.stores.live import EMPTY, new_prefix, next_ring, stores
@@ -91,6 +91,18 @@ async def test_a_state_of_another_epoch_or_a_later_revision_has_to_be_loaded(liv
     await live.write([change("a", 0)])
     assert await live.since("another", 0) is None
     assert await live.since("first", 2) is None
+
+
+@pytest.mark.parametrize("known", [Mark("second", 1), Mark("first", 3)], ids=["another epoch", "a later revision"])
+async def test_nothing_is_written_into_a_state_that_does_not_follow_the_known_one(
+    live: RedisStore, known: Mark
+) -> None:
+    await live.write([change("a", 0), change("b", 0)])
+    before = await live.load()
+    with pytest.raises(StrangeError):
+        await live.write([change("a", 1)], known)
+    assert await live.load() == before
+    assert await live.write([change("a", 1)], Mark("first", 1))
 
 
 async def test_what_is_not_kept_any_more_has_to_be_loaded(redis: str) -> None:
