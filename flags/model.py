@@ -1,5 +1,6 @@
 """The flag document: API schema, stored form and evaluator's input in one frozen model."""
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -148,12 +149,26 @@ class Flag(Part):
         """Refuse values of mixed types, unknown variants, and anything named twice."""
         _check_values(self.variants)
         _check_named_variants(self)
-        _refuse_twice("rules name", [rule.name for rule in self.rules])
-        _refuse_twice("prerequisites name the flag", [item.flag for item in self.prerequisites])
-        _refuse_twice("targets name the key", [key for target in self.targets for key in target.keys])
-        if any(item.flag == self.key for item in self.prerequisites):
-            raise ValueError("prerequisites: a flag cannot be its own prerequisite")
+        if self.rules:
+            _refuse_twice("rules name", [rule.name for rule in self.rules])
+        if self.targets:
+            _refuse_twice("targets name the key", [key for target in self.targets for key in target.keys])
+        if self.prerequisites:
+            _refuse_twice("prerequisites name the flag", [item.flag for item in self.prerequisites])
+            if any(item.flag == self.key for item in self.prerequisites):
+                raise ValueError("prerequisites: a flag cannot be its own prerequisite")
         return self
+
+
+_JSON_TYPES = {
+    type(None): "null",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
 
 
 def _check_split(split: tuple[Share, ...]) -> None:
@@ -180,7 +195,7 @@ def _check_rest(rest: tuple[Share, ...]) -> None:
 
 
 def _check_values(variants: dict[str, JsonValue]) -> None:
-    types = {_json_type(value) for value in variants.values()}
+    types = {_JSON_TYPES[type(value)] for value in variants.values()}
     if len(types) > 1:
         raise ValueError(f"variants must have values of one type, these have {', '.join(sorted(types))}")
     if types & {"array", "null"}:
@@ -188,13 +203,21 @@ def _check_values(variants: dict[str, JsonValue]) -> None:
 
 
 def _check_named_variants(flag: Flag) -> None:
-    places = [("off_variant", flag.off_variant)]
-    places += [(f"targets.{at}.variant", target.variant) for at, target in enumerate(flag.targets)]
-    places += [("default", name) for name in flag.default.variants()]
-    places += [(f'rule "{rule.name}"', name) for rule in flag.rules for name in rule.serve.variants()]
-    for place, name in places:
-        if name not in flag.variants:
-            raise ValueError(f'{place} names the unknown variant "{name}"; known: {", ".join(flag.variants)}')
+    variants = flag.variants
+    for place, name in _named_variants(flag):
+        if name not in variants:
+            raise ValueError(f'{place} names the unknown variant "{name}"; known: {", ".join(variants)}')
+
+
+def _named_variants(flag: Flag) -> Iterator[tuple[str, str]]:
+    yield "off_variant", flag.off_variant
+    for at, target in enumerate(flag.targets):
+        yield f"targets.{at}.variant", target.variant
+    for name in flag.default.variants():
+        yield "default", name
+    for rule in flag.rules:
+        for name in rule.serve.variants():
+            yield f'rule "{rule.name}"', name
 
 
 def _refuse_twice(what: str, names: list[str]) -> None:
@@ -205,13 +228,3 @@ def _refuse_twice(what: str, names: list[str]) -> None:
         if name in seen:
             raise ValueError(f'{what} "{name}" twice')
         seen.add(name)
-
-
-def _json_type(value: JsonValue) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    return {str: "string", list: "array", dict: "object"}[type(value)]
