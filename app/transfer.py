@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
 from app.changes import Wanted, version_of
 from app.refresh import State, write_document
@@ -31,13 +31,21 @@ class Documents(BaseModel):
         return self
 
 
+class FieldChange(NamedTuple):
+    """A field, by its path within the document, as it is and as it shall be; None where it is not there."""
+
+    field: str
+    before: JsonValue
+    after: JsonValue
+
+
 class Difference(NamedTuple):
     """A document that is not as it shall be: `changes` are the fields that differ, None for `document` deletes it."""
 
     collection: Collection
     key: str
     action: Action
-    changes: tuple[str, ...]
+    changes: tuple[FieldChange, ...]
     document: Flag | Route | None
     expected: int
 
@@ -112,19 +120,19 @@ def _plain(document: BaseModel | None) -> Any:
     return None if document is None else orjson.loads(write_document(document))
 
 
-def _changed(path: str, old: Any, new: Any) -> Iterator[str]:
-    """Yield the places that differ, as deep as both sides have named fields; a new order is its object's."""
+def _changed(path: str, old: Any, new: Any) -> Iterator[FieldChange]:
+    """Yield what differs, as deep as both sides have named fields; a new order is its object's."""
     if orjson.dumps(old) == orjson.dumps(new):
         return
     if not (isinstance(old, dict) and isinstance(new, dict) and _same_order(old, new)):
-        yield path
+        yield FieldChange(path, old, new)
         return
     for name in {**old, **new}:
         place = f"{path}.{name}" if path else name
         if name in old and name in new:
             yield from _changed(place, old[name], new[name])
         else:
-            yield place
+            yield FieldChange(place, old.get(name), new.get(name))
 
 
 def _same_order(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from app.api.params import Admin, Reader, ReasonText, ServicesOf, by
 from app.changes import Wanted
@@ -17,13 +17,21 @@ from app.transfer import Difference, Documents, differences, exported, named, wa
 router = APIRouter(tags=["export and import"])
 
 
+class FieldView(BaseModel):
+    """A field that an update changes, by its path: as it was and as it becomes, null where it is not there."""
+
+    field: str
+    before: JsonValue
+    after: JsonValue
+
+
 class DifferenceView(BaseModel):
     """What is or would be done to one document; `changes` are the fields that an update changes."""
 
     collection: Collection
     key: str
     action: Action
-    changes: list[str]
+    changes: list[FieldView]
 
 
 class Imported(BaseModel):
@@ -66,9 +74,17 @@ async def import_documents(
             await services.changes.decide_and_make(decide, by(principal, reason))
     except ProblemError as problem:
         raise _with_culprit(problem, found) from problem
-    items = [DifferenceView(collection=e.collection, key=e.key, action=e.action, changes=[*e.changes]) for e in found]
     kept = sum(each.document is not None for each in found)
-    return Imported(dry_run=dry_run, items=items, unchanged=len(documents.flags) + len(documents.routes) - kept)
+    return Imported(
+        dry_run=dry_run,
+        items=[_view(each) for each in found],
+        unchanged=len(documents.flags) + len(documents.routes) - kept,
+    )
+
+
+def _view(found: Difference) -> DifferenceView:
+    changes = [FieldView(field=each.field, before=each.before, after=each.after) for each in found.changes]
+    return DifferenceView(collection=found.collection, key=found.key, action=found.action, changes=changes)
 
 
 def _with_culprit(problem: ProblemError, found: Sequence[Difference]) -> ProblemError:

@@ -1,6 +1,6 @@
 """`crossfade export | import`: all flags and routes in one file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,11 +8,15 @@ import typer
 
 from app.cli.client import Service
 from app.cli.command import Reason, command
-from app.cli.output import Block, Show, Table, Tone, Toned
+from app.cli.output import Block, Cell, Show, Table, Tone, Toned
+from app.cli.words import value_text
 
 commands = typer.Typer()
 
 TONES: Mapping[str, Tone] = {"create": Tone.GOOD, "update": Tone.WARN, "delete": Tone.BAD}
+WIDEST = 48
+"""How many characters of a value are shown."""
+
 DONE: Mapping[str, str] = {"create": "created", "update": "changed", "delete": "deleted"}
 
 
@@ -56,7 +60,7 @@ def import_documents(
 
 def _blocks(imported: dict[str, Any]) -> Iterator[Block]:
     if imported["items"]:
-        yield Table(["DOCUMENT", "ACTION", "FIELDS"], [_row(each) for each in imported["items"]])
+        yield Table(["DOCUMENT", "ACTION", "FIELD", "BEFORE", "AFTER"], [*_rows(imported["items"])])
         yield ""
     counts = {action: sum(each["action"] == action for each in imported["items"]) for action in DONE}
     told = [f"{count} {DONE[action]}" for action, count in counts.items() if count]
@@ -64,6 +68,16 @@ def _blocks(imported: dict[str, Any]) -> Iterator[Block]:
     yield f"{', '.join(told)}.{' Nothing was written: this was a dry run.' * imported['dry_run']}"
 
 
-def _row(item: Mapping[str, Any]) -> list[str | Toned]:
-    name = f"{item['collection']}:{item['key']}"
-    return [name, Toned(item["action"], TONES[item["action"]]), ", ".join(item["changes"]) or "-"]
+def _rows(items: Sequence[Mapping[str, Any]]) -> Iterator[list[Cell]]:
+    """Yield a row for each field that changes, and one for each document that comes or goes."""
+    for item in items:
+        action = Toned(item["action"], TONES[item["action"]])
+        for each in item["changes"] or [None]:
+            told = ["-", "-", "-"] if each is None else [each["field"], _short(each["before"]), _short(each["after"])]
+            yield [f"{item['collection']}:{item['key']}", action, *told]
+
+
+def _short(value: Any) -> str:
+    """Tell a value in a cell; `--json` has it whole."""
+    told = "-" if value is None else value_text(value)
+    return told if len(told) <= WIDEST else f"{told[: WIDEST - 1]}…"

@@ -13,7 +13,7 @@ from app.auth import Tokens
 from app.changes import By
 from app.errors import ProblemError
 from app.refresh import SERVER_OWNED, State
-from app.transfer import Difference, Documents, differences, wanted
+from app.transfer import Difference, Documents, FieldChange, differences, wanted
 from app.yaml_text import read_yaml, write_yaml
 from flags.model import Flag
 from flags.ruleset import Ruleset
@@ -114,11 +114,12 @@ async def test_an_import_orders_what_stands_on_each_other_and_tells_what_it_did(
     await service.ok("POST", "/flags", {"key": "other"})
     asked = {"flags": [ON_BASE, BASE, {"key": "other", "owner": "search"}], "routes": [ROUTE]}
     told = await service.ok("POST", "/import?reason=release", asked)
+    owner = {"field": "owner", "before": "", "after": "search"}
     assert told == {
         "dry_run": False,
         "items": [
             {"collection": "flag", "key": "base", "action": "create", "changes": []},
-            {"collection": "flag", "key": "other", "action": "update", "changes": ["owner"]},
+            {"collection": "flag", "key": "other", "action": "update", "changes": [owner]},
             {"collection": "flag", "key": "rag-v2", "action": "create", "changes": []},
             {"collection": "route", "key": "rag", "action": "create", "changes": []},
         ],
@@ -174,7 +175,7 @@ async def test_a_flag_and_its_route_get_other_names_for_their_sides_in_one_step(
     for half in (asked | {"flags": []}, asked | {"routes": []}):
         assert (await service.ask("POST", "/import", half)).status_code == 422
     told = await service.ok("POST", "/import", asked)
-    assert [each["changes"][:2] for each in told["items"]] == [
+    assert [[change["field"] for change in each["changes"][:2]] for each in told["items"]] == [
         ["variants.new", "variants.legacy"],
         ["backends.legacy", "backends.new"],
     ]
@@ -242,12 +243,14 @@ async def test_an_import_that_is_refused_says_why_and_writes_nothing(
 
 
 def test_numbers_of_another_kind_and_variants_in_another_order_are_differences() -> None:
-    def changes(before: Document, after: Document) -> tuple[str, ...]:
+    def changes(before: Document, after: Document) -> tuple[FieldChange, ...]:
         ruleset = Ruleset.of([Flag.model_validate({"key": "x", "off_variant": "a", **before})])
         state = State(ruleset, {}, {}, {}, {}, {}, Tokens((), None))
         documents = Documents.model_validate({"flags": [{"key": "x", "off_variant": "a", **after}]})
-        return tuple(path for each in differences(state, documents, prune=True) for path in each.changes)
+        return tuple(change for each in differences(state, documents, prune=True) for change in each.changes)
 
-    assert changes({"variants": {"a": 1, "b": 2}}, {"variants": {"a": 1.0, "b": 2}}) == ("variants.a",)
-    assert changes({"variants": {"a": 1, "b": 2}}, {"variants": {"b": 2, "a": 1}}) == ("variants",)
+    [number] = changes({"variants": {"a": 1, "b": 2}}, {"variants": {"a": 1.0, "b": 2}})
+    assert (number.field, repr(number.before), repr(number.after)) == ("variants.a", "1", "1.0")
+    [order] = changes({"variants": {"a": 1, "b": 2}}, {"variants": {"b": 2, "a": 1}})
+    assert (order.field, order.after) == ("variants", {"b": 2, "a": 1})
     assert changes({"variants": {"a": 1, "b": 2}}, {"variants": {"a": 1, "b": 2}}) == ()

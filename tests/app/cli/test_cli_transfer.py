@@ -29,9 +29,9 @@ def test_a_dry_run_shows_the_difference_and_an_import_makes_it(crossfade: Crossf
     shown = crossfade("import", file, "--dry-run")
     table = [line.split() for line in shown.stdout.splitlines()]
     assert table[:3] == [
-        ["DOCUMENT", "ACTION", "FIELDS"],
-        [f"flag:{flag}", "update", "owner"],
-        [f"flag:{flag}-b", "create", "-"],
+        ["DOCUMENT", "ACTION", "FIELD", "BEFORE", "AFTER"],
+        [f"flag:{flag}", "update", "owner", '""', '"search"'],
+        [f"flag:{flag}-b", "create", "-", "-", "-"],
     ]
     told = "1 created, 1 changed, 0 unchanged."
     assert shown.stdout.endswith(f"\n\n{told} Nothing was written: this was a dry run.\n")
