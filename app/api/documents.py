@@ -1,6 +1,7 @@
 """What endpoints of documents share: writing, patching, refusing and the history."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -9,7 +10,7 @@ from fastapi import Response
 from pydantic import BaseModel, ValidationError
 
 from app.api.params import Page
-from app.changes import By, Wanted
+from app.changes import By, Wanted, version_of
 from app.errors import Code, ProblemError, invalid
 from app.refresh import State, read_document
 from app.stores.records import Action, Collection, Entry
@@ -29,16 +30,98 @@ class Version(BaseModel, Generic[Document]):
     document: Document | None
 
 
-async def written(
-    services: Services, model: type[Document], decide: Callable[[State], Wanted], by: By, response: Response
-) -> Document:
-    """Write the document that `decide` makes of the state in force, with no other write in between.
+@dataclass(frozen=True)
+class DocumentsOf(Generic[Document]):
+    """What can be done with the documents of one collection, which are found by the field `named_by`.
 
-    Returns it as it is now in force, its version as the ETag. Raises ProblemError.
+    Every method raises ProblemError: 404 where there is no such document, and whatever a write is refused for.
     """
-    [entry] = await services.changes.decide_and_make(lambda state: [decide(state)], by)
-    response.headers["ETag"] = f'"{entry.version}"'
-    return read_document(model, entry.body or "", entry.version or 0, entry.at, entry.actor)
+
+    collection: Collection
+    model: type[Document]
+    named_by: str
+    find: Callable[[State, str], Document | None]
+    unknown: Code
+
+    def one(self, state: State, key: str) -> Document:
+        """Return a document in force."""
+        document = self.find(state, key)
+        if document is None:
+            told = f'there is no {self.collection} "{key}"; GET /{self.collection}s lists them'
+            raise ProblemError(404, self.unknown, told)
+        return document
+
+    def shown(self, state: State, key: str, response: Response) -> Document:
+        """Return a document in force, its version as the ETag."""
+        document = self.one(state, key)
+        response.headers["ETag"] = f'"{version_of(state, self.collection, key)}"'
+        return document
+
+    async def create(self, services: Services, document: Document, by: By, response: Response) -> Document:
+        """Write a document that is new."""
+        key = self._key_of(document)
+        if self.find(services.live.state, key) is not None:
+            told = f'{self.collection} "{key}" exists; PUT /{self.collection}s/{key} changes it'
+            raise ProblemError(409, Code.ALREADY_EXISTS, told)
+        made = Wanted(self.collection, key, document, 0)
+        return await self.write(services, lambda _: made, by, response)
+
+    async def replace(
+        self, services: Services, key: str, document: Document, version: int | None, by: By, response: Response
+    ) -> Document:
+        """Write a whole document in the place of another."""
+        own = self._key_of(document)
+        if own != key:
+            told = f'{self.named_by}: the path says "{key}", the document "{own}"'
+            raise ProblemError(422, Code.INVALID_DOCUMENT, told)
+
+        def decide(state: State) -> Wanted:
+            self.one(state, key)
+            return Wanted(self.collection, key, document, version)
+
+        return await self.write(services, decide, by, response)
+
+    async def patch(
+        self, services: Services, key: str, patch: Mapping[str, Any], version: int | None, by: By, response: Response
+    ) -> Document:
+        """Write whole fields of a document anew."""
+
+        def decide(state: State) -> Wanted:
+            document = patched(self.one(state, key), patch)
+            if self._key_of(document) != key:
+                told = f"{self.named_by}: a {self.collection} cannot be renamed; create another"
+                raise ProblemError(422, Code.INVALID_DOCUMENT, told)
+            return Wanted(self.collection, key, document, version)
+
+        return await self.write(services, decide, by, response)
+
+    async def delete(self, services: Services, key: str, version: int | None, by: By) -> None:
+        """Delete a document; its history stays."""
+        self.one(services.live.state, key)
+        await services.changes.make([Wanted(self.collection, key, None, version)], by)
+
+    async def write(
+        self, services: Services, decide: Callable[[State], Wanted], by: By, response: Response
+    ) -> Document:
+        """Write the document that `decide` makes of the state in force, with no other write in between.
+
+        Returns it as it is now in force, its version as the ETag.
+        """
+        [entry] = await services.changes.decide_and_make(lambda state: [decide(state)], by)
+        response.headers["ETag"] = f'"{entry.version}"'
+        return read_document(self.model, entry.body or "", entry.version or 0, entry.at, entry.actor)
+
+    async def history(self, services: Services, key: str, before: int | None, limit: int) -> Page[Version[Document]]:
+        """Return the versions of a document, newest first, deleted ones too."""
+        entries = await services.store.journal(collection=self.collection, key=key, before=before, limit=limit + 1)
+        if not entries and before is None:
+            raise ProblemError(404, Code.NOT_FOUND, f'there never was a {self.collection} "{key}"')
+        shown = entries[:limit]
+        following = shown[-1].seq if len(entries) > limit else None
+        return Page(items=[_version(self.model, entry) for entry in shown], next=following)
+
+    def _key_of(self, document: Document) -> str:
+        return str(getattr(document, self.named_by))
 
 
 def patched(document: Document, patch: Mapping[str, Any]) -> Document:
@@ -49,18 +132,6 @@ def patched(document: Document, patch: Mapping[str, Any]) -> Document:
         return type(document).model_validate(kept)
     except ValidationError as error:
         raise invalid(Code.INVALID_DOCUMENT, error.errors()) from error
-
-
-async def history_of(
-    services: Services, collection: Collection, model: type[Document], key: str, before: int | None, limit: int
-) -> Page[Version[Document]]:
-    """Return the versions of a document, newest first. Raises ProblemError 404 when it never existed."""
-    entries = await services.store.journal(collection=collection, key=key, before=before, limit=limit + 1)
-    if not entries and before is None:
-        raise ProblemError(404, Code.NOT_FOUND, f'there never was a {collection} "{key}"')
-    shown = entries[:limit]
-    following = shown[-1].seq if len(entries) > limit else None
-    return Page(items=[_version(model, entry) for entry in shown], next=following)
 
 
 def _version(model: type[Document], entry: Entry) -> Version[Document]:

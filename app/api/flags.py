@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.api.documents import Version, history_of, patched, written
+from app.api.documents import DocumentsOf, Version
 from app.api.params import (
     Admin,
     After,
@@ -34,6 +34,8 @@ from flags.names import Kind, Reason
 from flags.percentage import PercentageError, rolled_out
 
 router = APIRouter(prefix="/flags", tags=["flags"])
+
+FLAGS = DocumentsOf(Collection.FLAG, Flag, "key", lambda state, key: state.ruleset.document(key), Code.UNKNOWN_FLAG)
 
 
 class RolloutBody(BaseModel):
@@ -104,18 +106,13 @@ async def create_flag(
     services: ServicesOf, principal: Admin, flag: Flag, response: Response, reason: ChangeReason = ""
 ) -> Flag:
     """Create a flag; `{"key": "x"}` alone makes a boolean one at 0 %."""
-    if services.live.state.ruleset.document(flag.key) is not None:
-        raise ProblemError(409, Code.ALREADY_EXISTS, f'flag "{flag.key}" exists; PUT /flags/{flag.key} changes it')
-    made = Wanted(Collection.FLAG, flag.key, flag, 0)
-    return await written(services, Flag, lambda _: made, by(principal, reason), response)
+    return await FLAGS.create(services, flag, by(principal, reason), response)
 
 
 @router.get("/{key}")
 async def get_flag(services: ServicesOf, _: Reader, key: str, response: Response) -> Flag:
     """Return one flag; its version is the ETag."""
-    flag = flag_of(services.live.state, key)
-    response.headers["ETag"] = f'"{flag.version}"'
-    return flag
+    return FLAGS.shown(services.live.state, key, response)
 
 
 @router.put("/{key}")
@@ -129,14 +126,7 @@ async def replace_flag(
     reason: ChangeReason = "",
 ) -> Flag:
     """Replace a flag by a whole document."""
-    if flag.key != key:
-        raise ProblemError(422, Code.INVALID_DOCUMENT, f'key: the path says "{key}", the document "{flag.key}"')
-
-    def decide(state: State) -> Wanted:
-        flag_of(state, key)
-        return Wanted(Collection.FLAG, key, flag, version)
-
-    return await written(services, Flag, decide, by(principal, reason), response)
+    return await FLAGS.replace(services, key, flag, version, by(principal, reason), response)
 
 
 @router.patch("/{key}")
@@ -150,14 +140,7 @@ async def patch_flag(
     reason: ChangeReason = "",
 ) -> Flag:
     """Replace some fields of a flag, each as a whole; null brings a field's default back."""
-
-    def decide(state: State) -> Wanted:
-        flag = patched(flag_of(state, key), patch)
-        if flag.key != key:
-            raise ProblemError(422, Code.INVALID_DOCUMENT, "key: a flag cannot be renamed; create another")
-        return Wanted(Collection.FLAG, key, flag, version)
-
-    return await written(services, Flag, decide, by(principal, reason), response)
+    return await FLAGS.patch(services, key, patch, version, by(principal, reason), response)
 
 
 @router.delete("/{key}", status_code=204)
@@ -170,9 +153,7 @@ async def delete_flag(
     reason: ChangeReason = "",
 ) -> None:
     """Delete a flag that nothing stands on; its history stays."""
-    flag_of(services.live.state, key)
-    why = body.reason if body else ""
-    await services.changes.make([Wanted(Collection.FLAG, key, None, version)], by(principal, why or reason))
+    await FLAGS.delete(services, key, version, by(principal, (body.reason if body else "") or reason))
 
 
 @router.get("/{key}/history")
@@ -180,7 +161,7 @@ async def flag_history(
     services: ServicesOf, _: Reader, key: Name, limit: Limit = 50, before: Before = None
 ) -> Page[Version[Flag]]:
     """List the versions of a flag, newest first, deleted ones too."""
-    return await history_of(services, Collection.FLAG, Flag, key, before, limit)
+    return await FLAGS.history(services, key, before, limit)
 
 
 @router.post("/{key}/revert")
@@ -188,14 +169,14 @@ async def revert_flag(
     services: ServicesOf, principal: Admin, key: str, body: RevertBody, version: OptionalVersion, response: Response
 ) -> Flag:
     """Write an older version of a flag again, as a new version."""
-    flag_of(services.live.state, key)
+    FLAGS.one(services.live.state, key)
     entry = await services.store.version(Collection.FLAG, key, body.version)
     if entry is None or entry.body is None:
         raise ProblemError(404, Code.UNKNOWN_VERSION, f'flag "{key}" has no version {body.version} to go back to')
     flag = read_document(Flag, entry.body, body.version, entry.at, entry.actor)
     wanted = Wanted(Collection.FLAG, key, flag, version)
     why = body.reason or f"back to version {body.version}"
-    return await written(services, Flag, lambda _: wanted, by(principal, why), response)
+    return await FLAGS.write(services, lambda _: wanted, by(principal, why), response)
 
 
 @router.put("/{key}/rollout")
@@ -206,32 +187,19 @@ async def roll_out(
 
     def decide(state: State) -> Wanted:
         try:
-            flag = rolled_out(flag_of(state, key), body.percentage, body.variant)
+            flag = rolled_out(FLAGS.one(state, key), body.percentage, body.variant)
         except PercentageError as error:
             raise ProblemError(422, Code.INVALID_REQUEST, str(error)) from error
         return Wanted(Collection.FLAG, key, flag, version)
 
-    return await written(services, Flag, decide, by(principal, body.reason), response)
+    return await FLAGS.write(services, decide, by(principal, body.reason), response)
 
 
 @router.post("/{key}/evaluate")
 async def evaluate_flag(services: ServicesOf, _: Reader, key: str, body: EvaluateBody) -> Evaluation:
     """Evaluate a flag for one caller, and show the way to the answer."""
-    flag_of(services.live.state, key)
+    FLAGS.one(services.live.state, key)
     ruleset, now = services.live.state.ruleset, services.clock.wall()
     decision = evaluate(ruleset, key, body.context, now)
     steps = [TraceItem(step=step, decided=decided) for step, decided in trace(ruleset, key, body.context, now)]
     return Evaluation(**decision._asdict(), trace=steps)
-
-
-def flag_of(state: State, key: str) -> Flag:
-    """Return a flag in force. Raises ProblemError 404."""
-    flag = state.ruleset.document(key)
-    if flag is None:
-        raise unknown_flag(key)
-    return flag
-
-
-def unknown_flag(key: str) -> ProblemError:
-    """Return the answer about a flag that is not there."""
-    return ProblemError(404, Code.UNKNOWN_FLAG, f'there is no flag "{key}"; GET /flags lists them')

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, JsonValue
 
-from app.api.documents import Version, history_of, patched, written
+from app.api.documents import DocumentsOf, Version
 from app.api.params import (
     Admin,
     After,
@@ -22,9 +22,7 @@ from app.api.params import (
     by,
     page_of,
 )
-from app.changes import Wanted
 from app.errors import Code, ProblemError
-from app.refresh import State
 from app.stores.records import Collection
 from app.wiring import Services
 from routers.breaker import State as BreakerState
@@ -33,6 +31,8 @@ from routers.model import Backend, Route
 from routers.streams import close
 
 router = APIRouter(tags=["routes"])
+
+ROUTES = DocumentsOf(Collection.ROUTE, Route, "name", lambda state, name: state.routes.get(name), Code.UNKNOWN_ROUTE)
 
 PROBE_SECONDS = 5.0
 SIDES = {"v1": "legacy", "v2": "new"}
@@ -65,19 +65,13 @@ async def create_route(
     services: ServicesOf, principal: Admin, route: Route, response: Response, reason: ChangeReason = ""
 ) -> Route:
     """Create a route; its flag's variants are its backends' names."""
-    if route.name in services.live.state.routes:
-        detail = f'route "{route.name}" exists; PUT /routes/{route.name} changes it'
-        raise ProblemError(409, Code.ALREADY_EXISTS, detail)
-    made = Wanted(Collection.ROUTE, route.name, route, 0)
-    return await written(services, Route, lambda _: made, by(principal, reason), response)
+    return await ROUTES.create(services, route, by(principal, reason), response)
 
 
 @router.get("/routes/{name}")
 async def get_route(services: ServicesOf, _: Reader, name: str, response: Response) -> Route:
     """Return one route; its version is the ETag."""
-    route = route_of(services.live.state, name)
-    response.headers["ETag"] = f'"{route.version}"'
-    return route
+    return ROUTES.shown(services.live.state, name, response)
 
 
 @router.put("/routes/{name}")
@@ -91,14 +85,7 @@ async def replace_route(
     reason: ChangeReason = "",
 ) -> Route:
     """Replace a route by a whole document; breakers of backends that stay as they are keep their state."""
-    if route.name != name:
-        raise ProblemError(422, Code.INVALID_DOCUMENT, f'name: the path says "{name}", the document "{route.name}"')
-
-    def decide(state: State) -> Wanted:
-        route_of(state, name)
-        return Wanted(Collection.ROUTE, name, route, version)
-
-    return await written(services, Route, decide, by(principal, reason), response)
+    return await ROUTES.replace(services, name, route, version, by(principal, reason), response)
 
 
 @router.patch("/routes/{name}")
@@ -112,14 +99,7 @@ async def patch_route(
     reason: ChangeReason = "",
 ) -> Route:
     """Replace some fields of a route, each as a whole; null brings a field's default back."""
-
-    def decide(state: State) -> Wanted:
-        route = patched(route_of(state, name), patch)
-        if route.name != name:
-            raise ProblemError(422, Code.INVALID_DOCUMENT, "name: a route cannot be renamed; create another")
-        return Wanted(Collection.ROUTE, name, route, version)
-
-    return await written(services, Route, decide, by(principal, reason), response)
+    return await ROUTES.patch(services, name, patch, version, by(principal, reason), response)
 
 
 @router.delete("/routes/{name}", status_code=204)
@@ -132,9 +112,7 @@ async def delete_route(
     reason: ChangeReason = "",
 ) -> None:
     """Delete a route; its history stays."""
-    route_of(services.live.state, name)
-    why = body.reason if body else ""
-    await services.changes.make([Wanted(Collection.ROUTE, name, None, version)], by(principal, why or reason))
+    await ROUTES.delete(services, name, version, by(principal, (body.reason if body else "") or reason))
 
 
 @router.get("/routes/{name}/history")
@@ -142,7 +120,7 @@ async def route_history(
     services: ServicesOf, _: Reader, name: Name, limit: Limit = 50, before: Before = None
 ) -> Page[Version[Route]]:
     """List the versions of a route, newest first, deleted ones too."""
-    return await history_of(services, Collection.ROUTE, Route, name, before, limit)
+    return await ROUTES.history(services, name, before, limit)
 
 
 @router.get("/routes/{name}/{backend}/health", responses={503: {"model": Health, "description": "Not healthy."}})
@@ -161,16 +139,8 @@ async def side_health(services: ServicesOf, _: Reader, name: str, side: str, res
     return await _health(services, name, SIDES.get(side, side), response)
 
 
-def route_of(state: State, name: str) -> Route:
-    """Return a route in force. Raises ProblemError 404."""
-    route = state.routes.get(name)
-    if route is None:
-        raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
-    return route
-
-
 async def _health(services: Services, name: str, side: str, response: Response) -> Health:
-    route = route_of(services.live.state, name)
+    route = ROUTES.one(services.live.state, name)
     backend = route.backends.get(side)
     if backend is None:
         known = ", ".join(route.backends)
