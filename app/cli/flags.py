@@ -121,7 +121,7 @@ def create_flag(
     document |= {name: value for name, value in given.items() if value is not None}
     if "key" not in document:
         raise usage("Give the flag's key, or a --file that holds it.")
-    flag = service.post("/flags", with_variants(document, variants) if variants else document)
+    flag = service.post("/flags", with_variants(document, variants) if variants else document).having("version")
     show(flag, lambda flag: [f'Flag "{flag["key"]}" is there: it serves {served(flag["default"])}.'])
 
 
@@ -152,6 +152,6 @@ def revert_flag(
     reason: Reason = "",
 ) -> None:
     """Write an older version of a flag again, as a new version."""
-    flag = service.post(f"/flags/{part(key)}/revert", {"version": version, "reason": reason})
+    flag = service.post(f"/flags/{part(key)}/revert", {"version": version, "reason": reason}).having("version")
     told = f'Flag "{key}" is as in version {version}: it serves {served(flag["default"])} (version {flag["version"]}).'
     show(flag, lambda _: [told])

@@ -57,5 +57,5 @@ def set_rollout(
 ) -> None:
     """Set the share of everyone that gets a flag's growing variant; the off variant has the rest."""
     body = {"percentage": share, "variant": variant, "reason": reason}
-    flag = service.put(f"/flags/{part(key)}/rollout", body, if_version)
+    flag = service.put(f"/flags/{part(key)}/rollout", body, if_version).having("version")
     show(flag, lambda flag: [f'Flag "{key}" serves {served(flag["default"])} (version {flag["version"]}).'])

@@ -62,6 +62,35 @@ async def test_a_service_that_fails_ends_with_3_in_one_or_two_lines(turn: Turn, 
     assert 1 <= len(result.stderr.splitlines()) <= 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        "status --json",
+        "kill --all",
+        "kill rag-v2 --json",
+        "revive rag-v2",
+        "revive --all --json",
+        "kills",
+        "breakers",
+        "export",
+        "flags get rag-v2",
+        "flags history rag-v2",
+        "flags revert rag-v2 1",
+        "rollout set rag-v2 25",
+        "rollout set rag-v2 25 --json",
+        "flags create rag-v2 --json",
+        "tokens revoke ci",
+        "tokens create ci --role read",
+    ],
+)
+async def test_another_service_that_answers_everything_is_not_taken_for_crossfade(command: str) -> None:
+    async with faulty([whole(b'{"side": "new"}')]) as server:
+        result = await run(server.url, *command.split())
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "not as Crossfade does" in result.stderr
+
+
 async def test_a_change_whose_answer_is_lost_is_told_to_be_uncertain_and_a_question_is_not() -> None:
     async with faulty(HANGS) as server:
         changed = await run(server.url, "kill", "--all", CROSSFADE_TIMEOUT_S="0.2")
