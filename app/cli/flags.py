@@ -12,7 +12,7 @@ from app.cli.command import Key, Reason, command, group, usage
 from app.cli.output import Block, Fields, Show, Table, ago, moment
 from app.cli.words import condition_text, flag_state, served, value_text
 
-commands = group("List flags, look at them, create them and go back to what they were.")
+commands = group("List, show and create flags, and go back to older versions.")
 
 Kind = Literal["release", "experiment", "ops", "permission"]
 
@@ -113,7 +113,10 @@ def create_flag(
         typer.Option("--file", "-f", metavar="FILE", help="A YAML or JSON document, `-` for standard input."),
     ] = None,
 ) -> None:
-    """Create a flag, at 0 % unless a file says otherwise; options come before what the file says."""
+    """Create a flag, at 0 % unless a file says otherwise.
+
+    Options come before what the file says.
+    """
     from app.cli.documents import document_in, with_variants  # noqa: PLC0415 - YAML is for this command alone
 
     document = document_in(file) if file else {}
@@ -132,7 +135,7 @@ def flag_history(
     key: Key,
     limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Most versions that are shown.")] = 50,
 ) -> None:
-    """Show the versions of a flag, newest first: what they served, who wrote them and why."""
+    """Show a flag's versions, newest first, by whom and why."""
     page = service.get(f"/flags/{part(key)}/history", limit=limit)
     show(page, lambda page: [Table(["VERSION", "SERVES", "WRITTEN", "BY", "WHY"], [_past(e) for e in page["items"]])])
 

@@ -61,7 +61,10 @@ def create_token(
     ] = None,
     reason: Reason = "",
 ) -> None:
-    """Make a token and write it to standard output: this is the only time it can be read."""
+    """Make a token and write it to standard output.
+
+    This is the only time it can be read.
+    """
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat()
     body = {"id": name, "role": role, "description": description, "expires_at": expires, "scopes": scope or []}
     made = service.post("/tokens", body | {"reason": reason}).having("token")

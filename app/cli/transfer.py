@@ -22,9 +22,9 @@ DONE: Mapping[str, str] = {"create": "created", "update": "changed", "delete": "
 
 @command(commands, "export", "crossfade export > state.yaml", "crossfade export --json | jq '.flags[].key'")
 def export(service: Service, show: Show) -> None:
-    """Write every flag and route to standard output, as YAML that `import` and a seed file take.
+    """Write every flag and route as YAML, without tokens and kills.
 
-    Without tokens and kills, and without versions.
+    `import` and a seed file take it. It goes to standard output, and holds no versions.
     """
     from app.yaml_text import write_yaml  # noqa: PLC0415 - YAML is for this command alone
 
