@@ -57,7 +57,9 @@ async def history_of(
     """Return the versions of a document, newest first. Raises ProblemError 404 when it never existed."""
     entries = await services.store.journal(collection=collection, key=key, before=before, limit=limit + 1)
     if not entries and before is None:
-        raise ProblemError(404, Code.NOT_FOUND, f'there never was a {collection} "{key}"')
+        raise ProblemError(
+            404, Code.NOT_FOUND, f'there never was a {collection} "{key}"; GET /{collection}s lists them'
+        )
     shown = entries[:limit]
     following = shown[-1].seq if len(entries) > limit else None
     return Page(items=[_version(model, entry) for entry in shown], next=following)

@@ -38,7 +38,7 @@ HINTS: Mapping[str, str] = {
     "unknown_token": "`crossfade tokens list` shows the tokens.",
     "killed": "`crossfade kills` shows who killed it and why, `crossfade revive` releases it.",
     "stale_version": "`crossfade flags get` shows what is there now.",
-    "store_unavailable": "The service answers, its store does not. Kills and documents in force stay in force.",
+    "store_unavailable": "The service answers, its store does not. A fleet takes kills by either of its two.",
     "state_unknown": "It started while its store is away, and nothing is remembered here: see to Redis first.",
     "rate_limited": "Set CROSSFADE_TOKEN to a valid token; one that is valid is answered at once.",
     "overloaded": "Try again in a moment.",
