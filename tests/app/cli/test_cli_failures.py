@@ -121,7 +121,7 @@ async def test_a_status_says_for_how_long_the_store_has_been_away() -> None:
         result = await run(server.url, "status")
     assert result.exit_code == 0
     assert "is ready (revision 3)." in result.stdout
-    assert "The state is stale, up to 72 s old: decisions go on, writes are refused" in result.stdout
+    assert "The state is stale, up to 72 s old: decisions and kills go on, other writes are refused" in result.stdout
 
 
 async def test_the_path_of_the_url_and_the_token_are_sent() -> None:
