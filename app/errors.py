@@ -82,7 +82,7 @@ class ProblemError(Exception):
 
 def invalid(code: Code, errors: Iterable[Mapping[str, Any]]) -> ProblemError:
     """Return the 422 problem for pydantic's errors: a sentence for people and a list of `field`, `message`."""
-    items = [{"field": _field(error["loc"]), "message": _message(error)} for error in errors]
+    items = [{"field": (field := _field(error["loc"])), "message": _message(error, field)} for error in errors]
     shown = "; ".join(f"{item['field']}: {item['message']}" if item["field"] else item["message"] for item in items[:3])
     more = f" (and {len(items) - 3} more)" if len(items) > 3 else ""
     return ProblemError(422, code, shown + more, errors=items)
@@ -94,5 +94,7 @@ def _field(location: Iterable[str | int]) -> str:
     return ".".join(steps if len(steps) <= LONGEST_PLACE else [*steps[:LONGEST_PLACE], "…"])
 
 
-def _message(error: Mapping[str, Any]) -> str:
+def _message(error: Mapping[str, Any], field: str) -> str:
+    if not field and error["type"] == "missing":
+        return "send a JSON body"
     return str(error["msg"]).removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown field")

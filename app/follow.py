@@ -44,6 +44,7 @@ class Follower:
         self._standing = standing
         self._chance = chance
         self._poll_s = poll_s
+        self._told: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
 
     async def settle(self, entries: Sequence[Entry]) -> None:
@@ -63,6 +64,9 @@ class Follower:
             except StoreUnavailableError:
                 self._standing.out_of_contact()
                 raise
+            if self._told:
+                log.info("store is back", away_s=round(self._standing.age_s, 1))
+                self._told.clear()
             self._standing.in_contact()
 
     async def _catch_up(self) -> None:
@@ -76,16 +80,20 @@ class Follower:
     async def run(self) -> None:
         """Follow until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._for_ever(self._listen))
-            group.create_task(self._for_ever(self._poll))
-            group.create_task(self._for_ever(self._carry))
+            group.create_task(self._for_ever(self._listen, self._told))
+            group.create_task(self._for_ever(self._poll, self._told))
+            group.create_task(self._for_ever(self._carry, set()))
 
-    async def _for_ever(self, follow: Callable[[], Awaitable[None]]) -> None:
+    async def _for_ever(self, follow: Callable[[], Awaitable[None]], told: set[str]) -> None:
+        """Follow again and again; why the store is away is told once, until it is `told` no longer."""
         while True:
             try:
                 await follow()
+                told.clear()
             except StoreUnavailableError as error:
-                log.warning("store is away, the state in force goes on", why=str(error))
+                if str(error) not in told:
+                    log.warning("store is away, the state in force goes on", why=str(error))
+                told.add(str(error))
             except Exception:
                 # whatever it was: a process that no longer follows would decide from old state for ever
                 log.exception("following failed, and goes on")

@@ -37,7 +37,7 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for noisy in ("aiosqlite", "sqlalchemy", "asyncio"):
+    for noisy in ("aiosqlite", "sqlalchemy", "asyncio", "alembic.runtime.plugins"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

@@ -92,4 +92,5 @@ class Overlay:
 def change_of(kill: Kill, expected: int) -> Change:
     """Return the write of a kill, or of its release, by whom and when it was made."""
     by = kill if kill.released is None else kill.released
-    return Change(Collection.KILL, kill.id, expected, kill.model_dump_json(), by.actor, by.reason, by.at)
+    what = (Collection.KILL, kill.id, expected, kill.model_dump_json())
+    return Change(*what, by.actor, by.reason, by.at, continues=kill.released is not None)

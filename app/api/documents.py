@@ -115,7 +115,8 @@ class DocumentsOf(Generic[Document]):
         """Return the versions of a document, newest first, deleted ones too."""
         entries = await services.store.journal(collection=self.collection, key=key, before=before, limit=limit + 1)
         if not entries and before is None:
-            raise ProblemError(404, Code.NOT_FOUND, f'there never was a {self.collection} "{key}"')
+            told = f'there never was a {self.collection} "{key}"; GET /{self.collection}s lists them'
+            raise ProblemError(404, Code.NOT_FOUND, told)
         shown = entries[:limit]
         following = shown[-1].seq if len(entries) > limit else None
         return Page(items=[_version(self.model, entry) for entry in shown], next=following)

@@ -38,12 +38,29 @@ HINTS: Mapping[str, str] = {
     "unknown_token": "`crossfade tokens list` shows the tokens.",
     "killed": "`crossfade kills` shows who killed it and why, `crossfade revive` releases it.",
     "stale_version": "`crossfade flags get` shows what is there now.",
-    "store_unavailable": "The service answers, its store does not. Kills and documents in force stay in force.",
+    "store_unavailable": "The service answers, its store does not. A fleet takes kills by either of its two.",
     "state_unknown": "It started while its store is away, and nothing is remembered here: see to Redis first.",
     "rate_limited": "Set CROSSFADE_TOKEN to a valid token; one that is valid is answered at once.",
     "overloaded": "Try again in a moment.",
 }
 """What to do about a problem, by its code."""
+
+
+class Document(dict[str, Any]):
+    """What a service answered; a field that Crossfade always tells and that is not there raises CommandError."""
+
+    def __init__(self, url: str, fields: Mapping[str, Any]) -> None:
+        """Take what the service at `url` has answered."""
+        super().__init__(fields)
+        self._url = url
+
+    def __missing__(self, field: str) -> Any:
+        """Refuse to take another service's answer for Crossfade's."""
+        raise stranger(self._url, f'without "{field}"')
+
+    def having(self, field: str) -> "Document":
+        """Return the document itself if it has a field. Raises CommandError."""
+        return self if field in self else self.__missing__(field)
 
 
 class Service:
@@ -85,20 +102,22 @@ class Service:
             return None
         document = _json(answer.body)
         if 200 <= answer.status < 300 and isinstance(document, dict):
-            return document
+            return Document(self.url, document)
         if isinstance(document, dict) and isinstance(document.get("code"), str):
             raise refusal(answer.status, document)
-        raise CommandError(
-            Exit.UNREACHABLE,
-            f"{self.url} answers ({answer.status}), but not as Crossfade does.",
-            "Check CROSSFADE_URL, and what stands between here and there.",
-        )
+        raise stranger(self.url, str(answer.status))
 
 
 def refusal(status: int, problem: Mapping[str, Any]) -> CommandError:
     """Return the error for a problem document."""
     code = problem["code"]
     return CommandError(exit_of(status), f"{problem.get('detail', code)} ({code})", HINTS.get(code), problem=code)
+
+
+def stranger(url: str, how: str) -> CommandError:
+    """Return the error for an answer that is none of Crossfade's."""
+    told = f"{url} answers ({how}), but not as Crossfade does."
+    return CommandError(Exit.UNREACHABLE, told, "Check CROSSFADE_URL, and what stands between here and there.")
 
 
 def part(name: str) -> str:

@@ -53,7 +53,10 @@ Attributes = Annotated[
     "crossfade route explain rag --key user-1 --attribute plan=pro --attribute engagement=0.9",
 )
 def explain(service: Service, show: Show, name: Name, key: Key = None, attribute: Attributes = None) -> None:
-    """Explain where a caller's calls go now: the decision, the way to it, the breakers and the kills."""
+    """Explain where a caller's calls go now, and why.
+
+    Shows the decision, the way to it, the breakers and the kills.
+    """
     context = _context(key, attribute or [])
     route = service.get(f"/routes/{part(name)}")
     found = {

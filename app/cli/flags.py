@@ -12,7 +12,7 @@ from app.cli.command import Key, Reason, command, group, usage
 from app.cli.output import Block, Fields, Show, Table, ago, moment
 from app.cli.words import condition_text, flag_state, served, value_text
 
-commands = group("List flags, look at them, create them and go back to what they were.")
+commands = group("List, show and create flags, and go back to older versions.")
 
 Kind = Literal["release", "experiment", "ops", "permission"]
 
@@ -113,7 +113,10 @@ def create_flag(
         typer.Option("--file", "-f", metavar="FILE", help="A YAML or JSON document, `-` for standard input."),
     ] = None,
 ) -> None:
-    """Create a flag, at 0 % unless a file says otherwise; options come before what the file says."""
+    """Create a flag, at 0 % unless a file says otherwise.
+
+    Options come before what the file says.
+    """
     from app.cli.documents import document_in, with_variants  # noqa: PLC0415 - YAML is for this command alone
 
     document = document_in(file) if file else {}
@@ -121,7 +124,7 @@ def create_flag(
     document |= {name: value for name, value in given.items() if value is not None}
     if "key" not in document:
         raise usage("Give the flag's key, or a --file that holds it.")
-    flag = service.post("/flags", with_variants(document, variants) if variants else document)
+    flag = service.post("/flags", with_variants(document, variants) if variants else document).having("version")
     show(flag, lambda flag: [f'Flag "{flag["key"]}" is there: it serves {served(flag["default"])}.'])
 
 
@@ -132,7 +135,7 @@ def flag_history(
     key: Key,
     limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Most versions that are shown.")] = 50,
 ) -> None:
-    """Show the versions of a flag, newest first: what they served, who wrote them and why."""
+    """Show a flag's versions, newest first, by whom and why."""
     page = service.get(f"/flags/{part(key)}/history", limit=limit)
     show(page, lambda page: [Table(["VERSION", "SERVES", "WRITTEN", "BY", "WHY"], [_past(e) for e in page["items"]])])
 
@@ -152,6 +155,6 @@ def revert_flag(
     reason: Reason = "",
 ) -> None:
     """Write an older version of a flag again, as a new version."""
-    flag = service.post(f"/flags/{part(key)}/revert", {"version": version, "reason": reason})
+    flag = service.post(f"/flags/{part(key)}/revert", {"version": version, "reason": reason}).having("version")
     told = f'Flag "{key}" is as in version {version}: it serves {served(flag["default"])} (version {flag["version"]}).'
     show(flag, lambda _: [told])

@@ -46,7 +46,7 @@ def kill(
     For one flag, one route, or everything; no version is needed, and nothing is asked.
     """
     target = _target(flag, route, everything=everything)
-    made = service.post(target.path, target.body | {"reason": reason})
+    made = service.post(target.path, target.body | {"reason": reason}).having("scope")
     show(made, lambda _: _killed(target))
 
 
@@ -66,7 +66,7 @@ def revive(
 ) -> None:
     """Release a kill: what was there before is there again."""
     target = _target(flag, route, everything=everything)
-    answer = service.delete(target.path, target.body | {"reason": reason})
+    answer = service.delete(target.path, target.body | {"reason": reason}).having("released")
     if route is not None and not answer["released"]:
         service.get(f"/routes/{part(route)}")
     show(answer, lambda answer: _revived(target, answer))

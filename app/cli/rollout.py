@@ -55,7 +55,10 @@ def set_rollout(
         int | None, typer.Option(min=1, metavar="N", help="Only if the flag is still at this version.")
     ] = None,
 ) -> None:
-    """Set the share of everyone that gets a flag's growing variant; the off variant has the rest."""
+    """Set the share of everyone that gets the growing variant.
+
+    The off variant has the rest.
+    """
     body = {"percentage": share, "variant": variant, "reason": reason}
-    flag = service.put(f"/flags/{part(key)}/rollout", body, if_version)
+    flag = service.put(f"/flags/{part(key)}/rollout", body, if_version).having("version")
     show(flag, lambda flag: [f'Flag "{key}" serves {served(flag["default"])} (version {flag["version"]}).'])

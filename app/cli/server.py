@@ -30,7 +30,8 @@ def run(settings: Settings, listener: socket.socket, ready: Callable[[], None], 
     try:
         _Server(create_app(settings, place=place), settings, listener, ready).run([listener])
     except (StoreUnavailableError, StoreAddressError, SeedError) as error:
-        raise CommandError(Exit.REFUSED, f"Crossfade cannot start: {' '.join(str(error).split())}") from error
+        code = Exit.USAGE if isinstance(error, StoreAddressError) else Exit.REFUSED
+        raise CommandError(code, f"Crossfade cannot start: {' '.join(str(error).split())}") from error
 
 
 class _Server(DrainingServer):
@@ -77,4 +78,6 @@ def announcement(listener: socket.socket, settings: Settings, workers: int = 1) 
     """Return what to say when the service answers."""
     url = url_of(listener)
     many = f" with {workers} workers" if workers > 1 else ""
-    return f"Crossfade {VERSION} listens on {url}{many}\n  docs   {url}/docs\n  state  {settings.data_dir.resolve()}"
+    where = "" if settings.redis_url is None else "Redis; last good copy in "
+    state = f"{where}{settings.data_dir.resolve()}"
+    return f"Crossfade {VERSION} listens on {url}{many}\n  docs   {url}/docs\n  state  {state}"

@@ -45,7 +45,8 @@ def _screen(found: dict[str, Any]) -> Iterator[Block]:
         yield Toned(f"Crossfade at {found['url']} is ready (revision {found['ready']['revision']}).", Tone.GOOD)
         if found["ready"]["state"] == "stale":
             old = f"The state is stale, up to {found['ready']['age_s']:.0f} s old"
-            yield Toned(f"{old}: decisions go on, writes are refused until the store is back.", Tone.WARN)
+            on = "decisions and kills go on, other writes are refused until Redis is back"
+            yield Toned(f"{old}: {on}.", Tone.WARN)
     else:
         yield Toned(f"Crossfade at {found['url']} is not ready: {found['ready']['detail']}", Tone.BAD)
     yield ""

@@ -25,9 +25,9 @@ db = group("Look after the database of the journal.")
 
 @db.command("upgrade", epilog=epilog("crossfade db upgrade", "crossfade db upgrade --json | jq .to"))
 def upgrade(as_json: AsJson = False) -> None:
-    """Bring CROSSFADE_DATABASE_URL to this program's schema, keeping what is there.
+    """Bring CROSSFADE_DATABASE_URL to this program's schema.
 
-    Waits while another process upgrades it. `serve` does the same when it starts.
+    Keeps what is there, and waits while another process upgrades it. `serve` does the same when it starts.
     """
     with telling():
         [url] = _addresses("database_url")
@@ -54,8 +54,9 @@ def restore(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fill an empty CROSSFADE_REDIS_URL from the journal in CROSSFADE_DATABASE_URL, under a new epoch.
+    """Fill an empty Redis from the journal, under a new epoch.
 
+    They are named by CROSSFADE_REDIS_URL and CROSSFADE_DATABASE_URL.
     Services that run follow by themselves; they refill an empty Redis by themselves too.
     """
     with telling():

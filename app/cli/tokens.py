@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.client import Service, part
+from app.cli.client import Service, part, stranger
 from app.cli.command import Reason, command, group
 from app.cli.output import Block, Show, Table, moment
 
@@ -61,10 +61,13 @@ def create_token(
     ] = None,
     reason: Reason = "",
 ) -> None:
-    """Make a token and write it to standard output: this is the only time it can be read."""
+    """Make a token and write it to standard output.
+
+    This is the only time it can be read.
+    """
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).isoformat()
     body = {"id": name, "role": role, "description": description, "expires_at": expires, "scopes": scope or []}
-    made = service.post("/tokens", body | {"reason": reason})
+    made = service.post("/tokens", body | {"reason": reason}).having("token")
     typer.echo(f'Token "{name}" ({role}) is made. It is shown only now, keep it:', err=True)
     show(made, lambda made: [made["token"]])
 
@@ -72,5 +75,6 @@ def create_token(
 @command(commands, "revoke", 'crossfade tokens revoke ci --reason "leaked in a log"')
 def revoke_token(service: Service, show: Show, name: Id, reason: Reason = "") -> None:
     """Revoke a token: from now on it opens nothing."""
-    service.delete(f"/tokens/{part(name)}", {"reason": reason})
+    if service.delete(f"/tokens/{part(name)}", {"reason": reason}) is not None:
+        raise stranger(service.url, "with a document")
     show({"revoked": name}, lambda _: [f'Token "{name}" is revoked.'])

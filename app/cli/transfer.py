@@ -22,18 +22,18 @@ DONE: Mapping[str, str] = {"create": "created", "update": "changed", "delete": "
 
 @command(commands, "export", "crossfade export > state.yaml", "crossfade export --json | jq '.flags[].key'")
 def export(service: Service, show: Show) -> None:
-    """Write every flag and route to standard output, as YAML that `import` and a seed file take.
+    """Write every flag and route as YAML, without tokens and kills.
 
-    Without tokens and kills, and without versions.
+    `import` and a seed file take it. It goes to standard output, and holds no versions.
     """
     from app.yaml_text import write_yaml  # noqa: PLC0415 - YAML is for this command alone
 
-    documents = service.get("/export")
+    documents = service.get("/export").having("flags")
     if show.as_json:
         show(documents, lambda _: [])
     else:
         # not through a terminal's formatting: what is written is read again
-        typer.echo(write_yaml(documents), nl=False)
+        typer.echo(write_yaml(dict(documents)), nl=False)
 
 
 @command(
@@ -55,7 +55,7 @@ def import_documents(
     from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
 
     asked = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower(), "reason": reason}
-    show(service.post("/import", document_in(file), **asked), _blocks)
+    show(service.post("/import", document_in(file), **asked).having("items"), _blocks)
 
 
 def _blocks(imported: dict[str, Any]) -> Iterator[Block]:

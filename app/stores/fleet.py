@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
+from logging import INFO, WARNING
 from typing import Any, TypeVar
 
 import structlog
@@ -210,7 +211,8 @@ class FleetStore:
         documents = found.documents if found else ()
         gone = await self._journal.gone()
         if await self._live.refill(Snapshot(self._new_epoch(), 0, documents), gone, over=over):
-            log.warning("live state is refilled from the journal", was_empty=over is None, documents=len(documents))
+            level = WARNING if documents or over else INFO
+            log.log(level, "live state is refilled from the journal", was_empty=over is None, documents=len(documents))
 
 
 def _is_behind(mark: Mark, kept: Sequence[Mark], known: Mark | None) -> bool:

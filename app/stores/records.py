@@ -46,6 +46,7 @@ class Change:
     """One wanted write: `body` None deletes; `expected` is the version it stands on, 0 for "must not exist".
 
     Deleting what does not exist is stale, and a document made again continues the versions of the deleted one.
+    `continues`: it was made before, whether or not this store has heard of that.
     """
 
     collection: Collection
@@ -55,13 +56,14 @@ class Change:
     actor: str
     reason: str
     at: datetime
+    continues: bool = False
 
     @property
     def action(self) -> Action:
         """What the change does."""
         if self.body is None:
             return Action.DELETE
-        return Action.UPDATE if self.expected else Action.CREATE
+        return Action.UPDATE if self.expected or self.continues else Action.CREATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,12 @@ async def test_a_percentage_needs_no_version_and_is_kept_with_its_reason(service
     assert [(item["version"], item["reason"]) for item in history["items"]] == [(2, "first users"), (1, "")]
 
 
+async def test_a_percentage_without_a_body_is_answered_with_what_to_send(service: Service) -> None:
+    await service.ok("POST", "/flags", FLAG)
+    refused = await service.ask("PUT", "/flags/rag-v2/rollout")
+    assert (refused.status_code, refused.json()["detail"]) == (422, "send a JSON body")
+
+
 async def test_writes_without_a_version_are_428_and_with_an_old_one_412(service: Service) -> None:
     await service.ok("POST", "/flags", FLAG)
     await service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 1})

@@ -4,6 +4,8 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 
+from structlog.testing import capture_logs
+
 from app.clock import Clock
 from app.follow import Follower
 from app.refresh import Live
@@ -111,5 +113,16 @@ def test_nobody_loads_everything_again_when_nothing_has_changed_meanwhile() -> N
         standing = await follow(store, 0.5, 10)
         assert (store.loads, standing.is_fresh) == (1, True)
         assert len(store.listened_at) > 2
+
+    run_virtually(scenario())
+
+
+def test_a_store_that_is_away_is_told_of_once_and_so_is_that_it_is_back() -> None:
+    async def scenario() -> None:
+        with capture_logs() as lines:
+            await follow(Away(60.0), 0.5, 70)
+        told = [(line["log_level"], line["event"]) for line in lines]
+        assert told == [("warning", "store is away, the state in force goes on"), ("info", "store is back")]
+        assert lines[-1]["away_s"] >= 0.0
 
     run_virtually(scenario())

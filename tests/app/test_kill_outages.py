@@ -159,6 +159,26 @@ async def test_without_sql_a_kill_goes_through_redis_and_no_write_waits_long(
             await released
 
 
+async def test_the_audit_tells_a_release_without_redis_from_a_kill_then_and_when_redis_is_told(world: World) -> None:
+    async with world.services(1) as [service]:
+        await service.with_rag(100)
+        with failing(world.redis, signal.SIGKILL):
+            await kill(service)
+            await release(service)
+        await until_redis_has(world, [True])
+        async with asyncio.timeout(PATIENCE_S):
+            while len(told := await told_of_kills(service)) < 3:
+                await asyncio.sleep(0.01)
+    assert told == [("create", "night", None), ("update", "fixed", None), ("update", "fixed", 1)]
+
+
+async def told_of_kills(service: Service) -> list[tuple[str, str, int | None]]:
+    """Return what the audit says of kills, oldest first: action, reason and version."""
+    events = (await service.ok("GET", "/audit"))["items"]
+    ours = [event for event in reversed(events) if event["target"].startswith("kill:")]
+    return [(event["action"], event["reason"], event["version"]) for event in ours]
+
+
 async def test_without_both_a_kill_is_refused_and_not_in_force(world: World) -> None:
     async with world.services() as services:
         await services[0].with_rag(100)

@@ -62,6 +62,35 @@ async def test_a_service_that_fails_ends_with_3_in_one_or_two_lines(turn: Turn, 
     assert 1 <= len(result.stderr.splitlines()) <= 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        "status --json",
+        "kill --all",
+        "kill rag-v2 --json",
+        "revive rag-v2",
+        "revive --all --json",
+        "kills",
+        "breakers",
+        "export",
+        "flags get rag-v2",
+        "flags history rag-v2",
+        "flags revert rag-v2 1",
+        "rollout set rag-v2 25",
+        "rollout set rag-v2 25 --json",
+        "flags create rag-v2 --json",
+        "tokens revoke ci",
+        "tokens create ci --role read",
+    ],
+)
+async def test_another_service_that_answers_everything_is_not_taken_for_crossfade(command: str) -> None:
+    async with faulty([whole(b'{"side": "new"}')]) as server:
+        result = await run(server.url, *command.split())
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "not as Crossfade does" in result.stderr
+
+
 async def test_a_change_whose_answer_is_lost_is_told_to_be_uncertain_and_a_question_is_not() -> None:
     async with faulty(HANGS) as server:
         changed = await run(server.url, "kill", "--all", CROSSFADE_TIMEOUT_S="0.2")
@@ -92,7 +121,7 @@ async def test_a_status_says_for_how_long_the_store_has_been_away() -> None:
         result = await run(server.url, "status")
     assert result.exit_code == 0
     assert "is ready (revision 3)." in result.stdout
-    assert "The state is stale, up to 72 s old: decisions go on, writes are refused" in result.stdout
+    assert "The state is stale, up to 72 s old: decisions and kills go on, other writes are refused" in result.stdout
 
 
 async def test_the_path_of_the_url_and_the_token_are_sent() -> None:

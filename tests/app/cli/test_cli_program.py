@@ -36,6 +36,11 @@ def test_every_command_has_help_with_examples(crossfade: Crossfade, words: tuple
     assert is_group or "Examples:\n  " in result.stdout.replace("    ", "  ")
 
 
+@pytest.mark.parametrize("words", [(), *sorted({each[:-1] for each in EVERY if len(each) > 1})])
+def test_a_list_of_commands_cuts_no_sentence_off(crossfade: Crossfade, words: tuple[str, ...]) -> None:
+    assert "..." not in crossfade(*words, "--help").stdout.partition("Commands:")[2]
+
+
 def test_the_help_lists_every_exit_code(crossfade: Crossfade) -> None:
     text = crossfade("--help").stdout
     assert all(f"{code:<4} {meaning}" in text for code, meaning in MEANING.items())

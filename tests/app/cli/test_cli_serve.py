@@ -17,6 +17,7 @@ def test_it_says_where_it_listens_and_where_its_docs_and_its_state_are(running: 
     assert second.split() == ["docs", f"{running.url}/docs"]
     assert third.split() == ["state", str(running.folder / "data")]
     assert "Traceback" not in running.log
+    assert "alembic.runtime.plugins" not in running.log
 
 
 def test_sigterm_lets_open_requests_end_and_then_ends_with_0(tmp_path: Path) -> None:

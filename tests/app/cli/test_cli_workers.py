@@ -68,6 +68,7 @@ def is_gone(pid: int) -> bool:
 
 def test_it_is_announced_once_and_metrics_are_those_of_all(many: RunningService) -> None:
     assert many.announcement.splitlines()[0].endswith(f"listens on {many.url} with {WORKERS} workers")
+    assert many.announcement.splitlines()[2].startswith("  state  Redis; last good copy in ")
     assert len(workers_of(many)) == WORKERS
     for _ in range(40):
         ask(many, "/healthz")
