@@ -1,6 +1,5 @@
 """Who fails to log in too often: a count for each source, bounded in time and number."""
 
-import ipaddress
 import math
 from collections import OrderedDict, deque
 from typing import NamedTuple
@@ -53,16 +52,3 @@ class Logins:
         if len(self._sources) > SOURCES:
             self._sources.popitem(last=False)
         return failures
-
-
-def source_of(host: str) -> str:
-    """Return who counts as one source: an address, of IPv6 the network of 64 bits that one customer has."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((int(address), 64), strict=False))

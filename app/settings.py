@@ -1,11 +1,14 @@
 """Every setting of the service, read from the environment; the prefix is `CROSSFADE_`."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.sources import Network, networks_of
 
 
 class Settings(BaseSettings):
@@ -38,6 +41,12 @@ class Settings(BaseSettings):
     max_header_bytes: Annotated[int, Field(ge=1024, description="Largest head of a request, in bytes.")] = 32_768
     max_json_depth: Annotated[int, Field(ge=4, le=512, description="Deepest nesting of a JSON body.")] = 32
     max_concurrency: Annotated[int, Field(ge=1, description="Most requests at once; more are answered 503.")] = 10_000
+    open_calls_per_s: Annotated[
+        float, Field(ge=0, le=1_000_000, description="Calls a second of a source without a token; 0: no limit.")
+    ] = 50.0
+    trusted_proxies: Annotated[
+        str, Field(description="Addresses and networks whose `X-Forwarded-For` is believed, with commas between.")
+    ] = ""
     drain_s: Annotated[
         float, Field(ge=0, le=86_400, description="Seconds that open requests may take to end at a stop.")
     ] = 20.0
@@ -53,6 +62,18 @@ class Settings(BaseSettings):
     def drop_white_space(cls, token: object) -> object:
         """Drop the white space around a token, as files have it: no header could carry it."""
         return token.strip() if isinstance(token, str) else token
+
+    @cached_property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of the trusted proxies."""
+        return networks_of(self.trusted_proxies)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def are_networks(cls, proxies: str) -> str:
+        """Refuse what is neither an address nor a network."""
+        networks_of(proxies)
+        return proxies
 
     @field_validator("admin_token")
     @classmethod

@@ -18,10 +18,11 @@ from app.api.asgi import (
 from app.api.hot import Found, find, find_alias
 from app.api.openapi import OPEN_PATHS
 from app.api.params import PRINCIPAL, admitted
+from app.api.peers import source_in
 from app.auth import Principal, Role
 from app.changes import By
 from app.errors import Code, ProblemError
-from app.logins import FAILURES, WINDOW_S, source_of
+from app.logins import FAILURES, WINDOW_S
 from app.stores.records import Action
 from app.wiring import Services
 
@@ -139,6 +140,8 @@ def _found(services: Services, scope: Scope) -> Found | None:
     if path.startswith(_PREFIX):
         path = path[len(_PREFIX) - 1 :]
         scope["raw_path"], scope["path"] = path.encode("latin-1"), scope["path"][len(_PREFIX) - 1 :]
+        if aliases and (aliased := find_alias(aliases, path)) is not None:
+            return aliased
     return find(scope["method"], path)
 
 
@@ -184,7 +187,7 @@ async def or_limited(services: Services, scope: Scope, problem: ProblemError) ->
     """
     if problem.code is not Code.UNAUTHENTICATED:
         return problem
-    source = source_of(scope["client"][0] if scope.get("client") else "unknown")
+    source = source_in(services, scope)
     refusal = services.logins.failed(source, services.clock.monotonic())
     services.metrics.count_failed_login(limited=refusal is not None)
     if refusal is None:

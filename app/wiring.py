@@ -20,6 +20,7 @@ from app.kill_sync import KillSync
 from app.lanes import LaneBook
 from app.logins import Logins
 from app.metrics import Metrics
+from app.quotas import Quotas
 from app.refresh import Live, State
 from app.settings import Settings
 from app.siblings import Place, Scrape, among, scrape_alone
@@ -55,6 +56,7 @@ class Services:
     metrics: Metrics
     send: Send
     scrape: Scrape
+    quotas: Quotas
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -83,7 +85,10 @@ async def wire(
         changes = Changes(store, live, settle, metrics, clock)
         switch = Switch(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, traffic, metrics, send, scrape)
+        quotas = Quotas(settings.open_calls_per_s)
+        yield Services(
+            settings, clock, store, live, standing, changes, switch, lanes, traffic, metrics, send, scrape, quotas
+        )
 
 
 async def _opened(

@@ -11,12 +11,16 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Call(NamedTuple):
-    """One request to carry: `path` is what follows the route's name with its query, as it came (undecoded)."""
+    """One request to carry: `path` is what follows the route's name with its query, as it came (undecoded).
+
+    `within_s` is how many seconds its caller waits for the first byte, None when he did not say.
+    """
 
     method: str
     path: str
     headers: Headers
     body: bytes
+    within_s: float | None = None
 
 
 @dataclass(slots=True)

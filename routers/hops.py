@@ -13,6 +13,10 @@ ONE_HOP = frozenset(
 )
 """Header names, lower-case, that concern one connection only (RFC 9110, 7.6.1), and `proxy` (CVE-2016-5385)."""
 
+DEADLINE_HEADER = b"x-crossfade-deadline-ms"
+"""For how many milliseconds the first byte of an answer is waited for: what callers may say, and backends are told."""
+
+_SAID_HERE = {DEADLINE_HEADER, b"forwarded", b"x-forwarded-for"}
 _NOT_SENT = ONE_HOP | {b"host", b"content-length", b"expect"}
 _PLAIN = re.compile(r"/[A-Za-z0-9/_-]*")
 _SPELLED = re.compile(r"(?:[/?][\x21\x22\x24-\x7e]*)?")
@@ -49,7 +53,7 @@ def safe_path(path: str) -> str:
 
 
 def _passing(headers: Headers, stays: frozenset[bytes]) -> Headers:
-    """Drop the headers named in `stays` and those that a Connection header lists."""
+    """Drop the headers named in `stays` and those that a Connection header lists, but for what this hop says."""
     passing = [(lowered, value) for name, value in headers if (lowered := name.lower()) not in stays]
     if len(passing) == len(headers):
         return passing
@@ -59,4 +63,4 @@ def _passing(headers: Headers, stays: frozenset[bytes]) -> Headers:
 
 def _listed(headers: Headers) -> set[bytes]:
     values = [value for name, value in headers if name.lower() == b"connection"]
-    return {option.strip().lower() for value in values for option in value.split(b",")}
+    return {option.strip().lower() for value in values for option in value.split(b",")} - _SAID_HERE

@@ -1,31 +1,30 @@
 """`ANY /route/{route}[/…]`: carry a call to the backend its caller belongs to. Plain ASGI."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 import structlog
-from structlog.stdlib import BoundLogger
 
 from app.api.asgi import Receive, Scope, Send, read_body, read_body_in_time
+from app.api.forwarding import forwarded_headers
+from app.api.leaving import UnlessLeft
 from app.api.params import PRINCIPAL, admitted, check_scopes
+from app.api.peers import source_in
+from app.api.relay import pass_on, pass_whole
 from app.auth import Role
 from app.errors import Code, ProblemError
 from app.traffic import Choice
 from app.wiring import Services
 from flags.context import TARGETING_KEY, Context
 from routers.attempts import Dispatched, failure_status, retry_after_s
-from routers.call import Answer, Call, Headers, SendError
-from routers.causes import Cause
+from routers.call import Call, Headers
 from routers.hops import UnsafeCallError, safe_path
 from routers.lanes import Lane
 from routers.model import Auth, Route
-from routers.streams import close
 
 log = structlog.get_logger("crossfade.route")
 
-TOKEN_HEADER = b"x-crossfade-token"
 _UNREAD = object()
 _FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE_TIMEOUT}
 
@@ -37,6 +36,7 @@ OPERATION = {
     "one answered.",
     "responses": {
         "default": {"description": "The backend's answer."},
+        "429": {"description": "Too many calls without a token from this source: `rate_limited`."},
         "502": {"description": "No backend answered: `route_failed`, with the attempts."},
         "503": {"description": "No backend could be asked: `route_unavailable`, with the attempts."},
         "504": {"description": "No backend answered in time: `route_timeout`, with the attempts."},
@@ -47,25 +47,28 @@ OPERATION = {
 async def carry(services: Services, scope: Scope, receive: Receive, send: Send, name: str, path: str) -> int:
     """Carry one call and return the status of its answer; `path` is what follows the route's name, undecoded."""
     state, route = services.live.state, _admitting(services, scope, name)
+    if scope[PRINCIPAL] is None:
+        _check_quota(services, scope)
     body = await _body(services, route, receive)
     if services.live.state is not state:
         # the route may have changed while the body came
         route = _admitting(services, scope, name)
     lanes = services.lanes.of(name)
-    call = _call(scope, path, body)
+    call = _call(services, scope, path, body)
     choice = services.traffic.choose(route, _context(route, scope["headers"], body))
     try:
-        carried = await services.traffic.carry(route, choice.plan, call)
+        with UnlessLeft(receive):
+            carried = await services.traffic.carry(route, choice.plan, call)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
     marks = _marks(choice, carried)
     if carried.answer is None:
         raise _failure(route, carried, lanes, services.clock.monotonic(), marks)
     if carried.answer.rest is None:
-        await _whole(send, carried.answer, marks)
+        await pass_whole(send, carried.answer, marks)
     else:
         bound = log.bind(route=name, backend=carried.backend, decision_id=choice.id)
-        await _stream(receive, send, carried.answer, carried.answer.rest, marks, bound)
+        await pass_on(receive, send, carried.answer, carried.answer.rest, marks, bound)
     return carried.answer.status
 
 
@@ -79,6 +82,15 @@ def _admitting(services: Services, scope: Scope, name: str) -> Route:
     return route
 
 
+def _check_quota(services: Services, scope: Scope) -> None:
+    """Raise ProblemError 429 when callers without a token have called too often from here."""
+    wait_s = services.quotas.refusal(source_in(services, scope), services.clock.monotonic())
+    if wait_s is not None:
+        per_s = services.settings.open_calls_per_s
+        detail = f"without a token {per_s:g} calls a second may come from one source"
+        raise ProblemError(429, Code.RATE_LIMITED, detail, headers={"Retry-After": str(wait_s)})
+
+
 async def _body(services: Services, route: Route, receive: Receive) -> bytes:
     settings = services.settings
     if route.auth is Auth.TOKEN:
@@ -86,26 +98,18 @@ async def _body(services: Services, route: Route, receive: Receive) -> bytes:
     return await read_body_in_time(receive, settings.max_body_bytes, settings.body_timeout_s)
 
 
-def _call(scope: Scope, path: str, body: bytes) -> Call:
+def _call(services: Services, scope: Scope, path: str, body: bytes) -> Call:
     query = scope["query_string"].decode("latin-1")
     target = f"{path}?{query}" if query else path
+    headers, within_s = forwarded_headers(services, scope)
     try:
-        return Call(scope["method"], safe_path(target), _forwarded(scope), body)
+        return Call(scope["method"], safe_path(target), headers, body, within_s)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
 
 
 def _unsafe(error: UnsafeCallError) -> ProblemError:
     return ProblemError(400, Code.INVALID_REQUEST, str(error))
-
-
-def _forwarded(scope: Scope) -> Headers:
-    """Leave out what belongs to Crossfade: its own token, wherever it came."""
-    headers: Headers = scope["headers"]
-    forwarded = [header for header in headers if header[0] != TOKEN_HEADER]
-    if scope[PRINCIPAL] is not None and len(forwarded) == len(headers):
-        return [header for header in headers if header[0] != b"authorization"]
-    return forwarded
 
 
 def _context(route: Route, headers: Headers, body: bytes) -> Context:
@@ -180,69 +184,3 @@ def _failure(route: Route, carried: Dispatched, lanes: Mapping[str, Lane], now: 
     told = "; ".join(f"{each.backend}: {each.cause}" for each in carried.attempts)
     detail = f'no backend of route "{route.name}" answered: {told or "its deadline was over"}'
     return ProblemError(status, _FAILURE[status], detail, headers=headers, attempts=attempts)
-
-
-async def _whole(send: Send, answer: Answer, marks: Headers) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": _told(answer, marks)})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-def _told(answer: Answer, marks: Headers) -> Headers:
-    """Drop the backend's Date, which this server writes itself, and marks that a backend made up."""
-    kept = [header for header in answer.headers if header[0] != b"date" and not header[0].startswith(b"x-crossfade-")]
-    return kept + marks
-
-
-async def _stream(
-    receive: Receive, send: Send, answer: Answer, rest: AsyncIterator[bytes], marks: Headers, bound: BoundLogger
-) -> None:
-    """Pass the pieces on as they come, until the end, a break, or until the caller leaves.
-
-    A break is told in-band where the stream has a form for it (SSE), and the answer is left incomplete, so that
-    nobody takes it for whole.
-    """
-    headers = _told(answer, marks)
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    pump = asyncio.ensure_future(_pump(send, answer, rest, bound))
-    watch = asyncio.ensure_future(_until_left(receive))
-    try:
-        await asyncio.wait({pump, watch}, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        pump.cancel()
-        bound.warning("stream cut off", why="the service stops, and the drain limit is over")
-        await _tell_break(send, answer, Cause.INTERRUPTED)
-        return
-    finally:
-        watch.cancel()
-        pump.cancel()
-        await asyncio.gather(watch, pump, return_exceptions=True)
-        await close(rest)
-    if not pump.cancelled():
-        pump.result()
-
-
-async def _pump(send: Send, answer: Answer, rest: AsyncIterator[bytes], bound: BoundLogger) -> None:
-    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
-    try:
-        async for piece in rest:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    except SendError as error:
-        bound.warning("stream broke", cause=error.cause, detail=error.detail)
-        await _tell_break(send, answer, error.cause)
-        return
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _tell_break(send: Send, answer: Answer, cause: str) -> None:
-    if _is_sse(answer):
-        event = b"event: error\ndata: " + orjson.dumps({"code": Code.ROUTE_FAILED, "cause": cause}) + b"\n\n"
-        await send({"type": "http.response.body", "body": event, "more_body": True})
-
-
-def _is_sse(answer: Answer) -> bool:
-    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in answer.headers)
-
-
-async def _until_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -5,9 +5,11 @@ What is not body while a body comes, as its trailers and the lines between its c
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.cli.unframed import Unframed
 from app.errors import PROBLEM_TYPE, Code, ProblemError
 
 
@@ -62,6 +64,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_begun():
             # so that trailers, which come behind all checks, do not become headers
             self.headers = []
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Answer a caller who knows no chunks without them."""
+        if cycle.scope["http_version"] == "1.0":
+            app = Unframed(app, cycle, self.transport)
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which others bound."""

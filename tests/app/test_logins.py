@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.logins import FAILURES, SOURCES, WINDOW_S, Logins, Refusal, source_of
+from app.logins import FAILURES, SOURCES, WINDOW_S, Logins, Refusal
+from app.sources import source_of
 from tests.inprocess import ADMIN, Service
 
 

@@ -80,7 +80,8 @@ def metrics() -> dict[str, str]:
 def headers() -> set[str]:
     """Return every header of ours that the code names, in lower case."""
     named = r"x-crossfade-[a-z-]*[a-z]\b"
-    return {found.lower() for file in APP.rglob("*.py") for found in re.findall(named, file.read_text(), re.IGNORECASE)}
+    files = [*APP.rglob("*.py"), *(APP.parent / "routers").glob("*.py")]
+    return {found.lower() for file in files for found in re.findall(named, file.read_text(), re.IGNORECASE)}
 
 
 def fields(model: type[BaseModel]) -> dict[str, str | None]:
