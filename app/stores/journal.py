@@ -1,25 +1,20 @@
 """The memory of a fleet: every change that the live state acknowledged, from which the live state is made again."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
+from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.stores.lines import NOTE, Lines, entry_of
 from app.stores.records import Change, Collection, Entry, Mark, Snapshot, Stored
 from app.stores.schema import IS_KILL, JOURNAL
-
-INSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
-    "postgresql": postgresql.insert,
-    "sqlite": sqlite.insert,
-}
 
 PLACE = (JOURNAL.c.epoch, JOURNAL.c.revision)
 
@@ -101,7 +96,9 @@ def _pages(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
 
 
 async def _keep(connection: AsyncConnection, entries: Sequence[Entry]) -> Sequence[Entry]:
-    free = INSERTS[connection.dialect.name](JOURNAL).on_conflict_do_nothing(index_elements=PLACE).returning(*PLACE)
+    # the engine has imported its own dialect, and a start does without the other
+    insert = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert
+    free = insert(JOURNAL).on_conflict_do_nothing(index_elements=PLACE).returning(*PLACE)
     taken = {tuple(row) for row in await connection.execute(free, [_row(entry) for entry in entries])}
     return await _kept_otherwise(connection, [entry for entry in entries if _place(entry) not in taken])
 
