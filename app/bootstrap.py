@@ -16,7 +16,6 @@ from app.refresh import Applied, Live, State, write_document
 from app.settings import Settings
 from app.stores.records import Collection, Snapshot, Stored, StoreUnavailableError
 from app.transfer import Documents, differences, named, place, wanted
-from app.yaml_text import read_yaml
 from flags.model import Flag
 from flags.percentage import PercentageError, rolled_out
 from routers.model import Route
@@ -106,6 +105,8 @@ def _first_refused(documents: Sequence[Wanted], changes: Changes, by: By) -> str
 
 
 def _read(path: Path) -> Documents:
+    from app.yaml_text import read_yaml  # noqa: PLC0415 - the first of all starts reads YAML, and no other
+
     try:
         document = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:

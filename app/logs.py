@@ -8,6 +8,8 @@ from structlog.typing import Processor
 
 from app.settings import Settings
 
+NO_NEWS = ("without completing response", "Unsupported upgrade request", "No supported WebSocket library")
+
 
 def configure(settings: Settings) -> None:
     """Send every log line of the process, the web server's too, through one formatter."""
@@ -42,5 +44,5 @@ def configure(settings: Settings) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out what the web server says of an answer that was cut off on purpose; the route has told why."""
-    return "without completing response" not in record.getMessage()
+    """Leave out what the web server says of answers cut off on purpose, and of callers who would rather upgrade."""
+    return not any(each in record.getMessage() for each in NO_NEWS)

@@ -117,11 +117,11 @@ async def _opened(
     except StoreUnavailableError as error:
         log.warning("the store is away", why=str(error))
         await remember(live, standing, journal.latest, last_good)
-    await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
     kills = KillSync(fleet, live, follower.catch_up, follower.settle, random.random)
     await kills.read()
     await stack.enter_async_context(running(kills.run()))
     await stack.enter_async_context(running(follower.run()))
+    await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
     return fleet, follower.settle
 
 

@@ -34,7 +34,8 @@ class Address(NamedTuple):
 class Pool:
     """The connections of one client, on the event loop it was made on; the one used last is used next.
 
-    Who is trusted is read here, and only here: the system's CAs, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    Who is trusted is read here, and only here: the system's CAs, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A
+    thread reads them, since that takes long and only the first call by TLS has to wait for it.
     """
 
     def __init__(self, keepalive_s: float = KEEPALIVE_S) -> None:
@@ -42,7 +43,7 @@ class Pool:
         self._keepalive_s = keepalive_s
         self._names = Names(self._loop)
         self._sweep: asyncio.TimerHandle | None = None
-        self._tls = ssl.create_default_context()
+        self._trusting = self._loop.run_in_executor(None, ssl.create_default_context)
         self._open: dict[Connection, Address] = {}
         self._idle: dict[Address, deque[Connection]] = {}
         self._closed = False
@@ -102,13 +103,15 @@ class Pool:
 
     async def _connected(self, address: Address) -> Connection:
         host, port, tls = address
+        # shielded: a caller who gives up must not take it from the others
+        trusting = await asyncio.shield(self._trusting) if tls else None
         found = await self._names.find(host, port)
         raw = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_S, loop=self._loop)
         try:
             _, connection = await self._loop.create_connection(
                 lambda: Connection(self._loop, self._forget),
                 sock=raw,
-                ssl=self._tls if tls else None,
+                ssl=trusting,
                 server_hostname=host if tls else None,
             )
         except BaseException:
@@ -128,5 +131,6 @@ class Pool:
         if self._sweep is not None:
             self._sweep.cancel()
         self._names.close()
+        self._trusting.cancel()
         for connection in list(self._open):
             connection.close()

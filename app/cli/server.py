@@ -43,6 +43,7 @@ class _Server(DrainingServer):
             http=held_protocol(settings.max_header_bytes, settings.body_timeout_s),
             loop="uvloop",
             lifespan="off",
+            ws="none",
             log_config=None,
             access_log=False,
             proxy_headers=False,

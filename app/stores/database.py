@@ -1,15 +1,15 @@
 """A database that is opened, brought to this program's schema, and asked in whole transactions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import greenlet_spawn
 
 from app.stores.records import StoreUnavailableError
 from app.stores.schema import META
@@ -28,7 +28,7 @@ class Database:
 
     def __init__(
         self,
-        engine: AbstractAsyncContextManager[AsyncEngine],
+        engine: AbstractAsyncContextManager[Engine],
         new_epoch: Callable[[], str] = random_epoch,
         *,
         may_be_away: bool = False,
@@ -36,7 +36,7 @@ class Database:
         self._opening = engine
         self._new_epoch = new_epoch
         self._may_be_away = may_be_away
-        self._engine: AsyncEngine | None = None
+        self._engine: Engine | None = None
         self._closing = AsyncExitStack()
         self._is_prepared = False
         self._turn_to_prepare = asyncio.Lock()
@@ -69,28 +69,28 @@ class Database:
         """Raise StoreUnavailableError unless the store answers."""
         await self._read(lambda connection: connection.execute(select(META.c.revision)))
 
-    async def _read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _read(self, work: Callable[[Connection], T]) -> T:
         return await _to_its_end(_transaction(await self._ready(), work))
 
-    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _write(self, work: Callable[[Connection], T]) -> T:
         # writers queue here, in order, rather than poll for the database's lock
         async with self._turn_to_write:
             engine = await self._ready()
             return await _to_its_end(_transaction(engine.execution_options(writing=True), work))
 
-    async def _ready(self) -> AsyncEngine:
+    async def _ready(self) -> Engine:
         if self._engine is None:
             raise StoreUnavailableError("the store is not open")
         if not self._is_prepared:
             await _to_its_end(self._prepare(self._engine))
         return self._engine
 
-    async def _prepare(self, engine: AsyncEngine) -> None:
+    async def _prepare(self, engine: Engine) -> None:
         async with self._turn_to_prepare:
             if not self._is_prepared:
                 self.schema_found = await _transaction(
                     engine.execution_options(writing=True),
-                    lambda connection: connection.run_sync(prepare, self._new_epoch),
+                    lambda connection: prepare(connection, self._new_epoch),
                 )
                 self._is_prepared = True
 
@@ -105,11 +105,16 @@ async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-async def _transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+async def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     try:
-        async with engine.begin() as connection:
-            return await work(connection)
+        return await greenlet_spawn(_transacted, engine, work)
     except (DBAPIError, PoolTimeoutError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         what = str(cause) or "it does not answer"
         raise StoreUnavailableError(f"the database {engine.url.database} failed: {what}") from error
+
+
+def _transacted(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Work in one transaction; wherever the driver waits, the greenlet this runs in does, and not the event loop."""
+    with engine.begin() as connection:
+        return work(connection)

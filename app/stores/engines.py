@@ -5,13 +5,13 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+import sqlalchemy
 
 from app.stores.database import Database
 from app.stores.records import StoreAddressError
 from app.stores.sqlite import shared_sqlite_engine
 
-Engine = AbstractAsyncContextManager[AsyncEngine]
+Engine = AbstractAsyncContextManager[sqlalchemy.Engine]
 """An engine that is not open yet."""
 
 FORMS = "postgresql://user:password@host/name or sqlite:///path/to/file.db"

@@ -1,25 +1,19 @@
 """The memory of a fleet: every change that the live state acknowledged, from which the live state is made again."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
+from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, Select, func, select
 
 from app.stores.lines import NOTE, Lines, entry_of
 from app.stores.records import Change, Collection, Entry, Mark, Snapshot, Stored
 from app.stores.schema import IS_KILL, JOURNAL
-
-INSERTS: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
-    "postgresql": postgresql.insert,
-    "sqlite": sqlite.insert,
-}
 
 PLACE = (JOURNAL.c.epoch, JOURNAL.c.revision)
 
@@ -37,8 +31,8 @@ class SqlJournal(Lines):
         """
         in_order = sorted(entries, key=attrgetter("epoch", "revision"))
 
-        async def keep(connection: AsyncConnection) -> Sequence[Entry]:
-            return [each for page in _pages(in_order) for each in await _keep(connection, page)]
+        def keep(connection: Connection) -> Sequence[Entry]:
+            return [each for page in _pages(in_order) for each in _keep(connection, page)]
 
         return await self._write(keep)
 
@@ -100,10 +94,12 @@ def _pages(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     return (entries[start : start + PAGE] for start in range(0, len(entries), PAGE))
 
 
-async def _keep(connection: AsyncConnection, entries: Sequence[Entry]) -> Sequence[Entry]:
-    free = INSERTS[connection.dialect.name](JOURNAL).on_conflict_do_nothing(index_elements=PLACE).returning(*PLACE)
-    taken = {tuple(row) for row in await connection.execute(free, [_row(entry) for entry in entries])}
-    return await _kept_otherwise(connection, [entry for entry in entries if _place(entry) not in taken])
+def _keep(connection: Connection, entries: Sequence[Entry]) -> Sequence[Entry]:
+    # the engine has imported its own dialect, and a start does without the other
+    insert = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert
+    free = insert(JOURNAL).on_conflict_do_nothing(index_elements=PLACE).returning(*PLACE)
+    taken = {tuple(row) for row in connection.execute(free, [_row(entry) for entry in entries])}
+    return _kept_otherwise(connection, [entry for entry in entries if _place(entry) not in taken])
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -115,19 +111,19 @@ def _order(change: Change) -> dict[str, Any]:
     return about | {"collection": change.collection.value}
 
 
-async def _count_of_kills(connection: AsyncConnection) -> int:
-    count: int = (await connection.execute(select(func.count()).select_from(JOURNAL).where(IS_KILL))).scalar_one()
+def _count_of_kills(connection: Connection) -> int:
+    count: int = connection.execute(select(func.count()).select_from(JOURNAL).where(IS_KILL)).scalar_one()
     return count
 
 
-async def _kills_unseen(connection: AsyncConnection, seen: AbstractSet[int]) -> Sequence[Entry]:
-    numbers = {*(await connection.scalars(select(JOURNAL.c.seq).where(IS_KILL)))} - seen
+def _kills_unseen(connection: Connection, seen: AbstractSet[int]) -> Sequence[Entry]:
+    numbers = {*(connection.scalars(select(JOURNAL.c.seq).where(IS_KILL)))} - seen
     span = JOURNAL.c.seq.between(min(numbers, default=0), max(numbers, default=0))
-    lines = await connection.execute(select(JOURNAL).where(span, IS_KILL).order_by(JOURNAL.c.seq))
+    lines = connection.execute(select(JOURNAL).where(span, IS_KILL).order_by(JOURNAL.c.seq))
     return [entry_of(line) for line in lines if line.seq in numbers]
 
 
-async def _kept_otherwise(connection: AsyncConnection, entries: Sequence[Entry]) -> Sequence[Entry]:
+def _kept_otherwise(connection: Connection, entries: Sequence[Entry]) -> Sequence[Entry]:
     by_epoch = defaultdict(list)
     for entry in entries:
         by_epoch[entry.epoch].append(entry)
@@ -136,15 +132,15 @@ async def _kept_otherwise(connection: AsyncConnection, entries: Sequence[Entry])
         wanted = select(JOURNAL).where(
             JOURNAL.c.epoch == epoch, JOURNAL.c.revision.between(those[0].revision, those[-1].revision)
         )
-        kept |= {_place(line): line for line in map(entry_of, await connection.execute(wanted))}
+        kept |= {_place(line): line for line in map(entry_of, connection.execute(wanted))}
     return [entry for entry in entries if replace(kept[_place(entry)], seq=entry.seq) != entry]
 
 
-async def _latest(connection: AsyncConnection) -> tuple[str, int, Sequence[Row[Any]]] | None:
-    newest = (await connection.execute(_EPOCHS.order_by(func.min(JOURNAL.c.seq).desc()).limit(1))).one_or_none()
+def _latest(connection: Connection) -> tuple[str, int, Sequence[Row[Any]]] | None:
+    newest = connection.execute(_EPOCHS.order_by(func.min(JOURNAL.c.seq).desc()).limit(1)).one_or_none()
     if newest is None:
         return None
-    return newest.epoch, newest.revision, (await connection.execute(_newest_lines())).all()
+    return newest.epoch, newest.revision, connection.execute(_newest_lines()).all()
 
 
 # an epoch is as old as its first line: carried late, a line of an old epoch does not make it the newest

@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,9 @@ class LastGood:
 
 def line_of(stored: Stored) -> bytes:
     """Return a document as it stands in the copy."""
-    return orjson.dumps(astuple(stored))
+    return orjson.dumps(
+        (stored.collection, stored.key, stored.version, stored.body, stored.updated_at, stored.updated_by)
+    )
 
 
 def _read(found: dict[str, Any]) -> tuple[Snapshot, float]:

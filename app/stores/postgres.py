@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import URL, Connection, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.util import greenlet_spawn
 
 CONNECTIONS = 5
 
@@ -13,9 +13,9 @@ CONNECTIONS = 5
 @asynccontextmanager
 async def postgres_engine(
     dsn: str, *, connect_timeout_s: float = 2.0, statement_timeout_s: float = 5.0
-) -> AsyncIterator[AsyncEngine]:
+) -> AsyncIterator[Engine]:
     """Open a pool to `postgresql://user:password@host/name?sslmode=…`, read as libpq does; it asks nothing."""
-    engine = create_async_engine(
+    engine = create_engine(
         # the driver reads the address; the name is for messages, which must not show the password
         URL.create("postgresql+asyncpg", database=unquote(urlsplit(dsn).path.lstrip("/"))),
         connect_args={
@@ -30,11 +30,11 @@ async def postgres_engine(
         # a connection that the server has dropped meanwhile is replaced before it is used
         pool_pre_ping=True,
     )
-    event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine, "begin", _begin)
     try:
         yield engine
     finally:
-        await engine.dispose()
+        await greenlet_spawn(engine.dispose)
 
 
 def _begin(connection: Connection) -> None:

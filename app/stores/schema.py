@@ -78,6 +78,7 @@ JOURNAL = Table(
     Column("reason", String, nullable=False),
     UniqueConstraint("epoch", "revision"),
     Index("journal_versions", "collection", "key", "version"),
-    Index("journal_kills", "seq", postgresql_where=IS_KILL, sqlite_where=IS_KILL),
+    # of kills only, as its migration says: an option of a database would import it, used or not
+    Index("journal_kills", "seq"),
     sqlite_autoincrement=True,
 )

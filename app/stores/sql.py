@@ -5,8 +5,7 @@ from datetime import UTC
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, delete, func, insert, select, update
 
 from app.stores.lines import Lines
 from app.stores.records import Action, Change, Collection, Entry, Snapshot, StaleError, Stored
@@ -27,8 +26,8 @@ class SqlStore(Lines):
         its end when the caller is cancelled.
         """
 
-        async def apply_all(connection: AsyncConnection) -> Sequence[Entry]:
-            return [await _apply(connection, change) for change in changes]
+        def apply_all(connection: Connection) -> Sequence[Entry]:
+            return [_apply(connection, change) for change in changes]
 
         return await self._write(apply_all)
 
@@ -37,22 +36,22 @@ class SqlStore(Lines):
         return await self.write(changes)
 
 
-async def _load(connection: AsyncConnection) -> Snapshot:
-    epoch, revision = (await connection.execute(select(META.c.epoch, META.c.revision))).one()
-    documents = map(_stored, await connection.execute(select(DOCUMENTS)))
+def _load(connection: Connection) -> Snapshot:
+    epoch, revision = connection.execute(select(META.c.epoch, META.c.revision)).one()
+    documents = map(_stored, connection.execute(select(DOCUMENTS)))
     return Snapshot(epoch, revision, tuple(sorted(documents, key=attrgetter("collection", "key"))))
 
 
-async def _apply(connection: AsyncConnection, change: Change) -> Entry:
+def _apply(connection: Connection, change: Change) -> Entry:
     name = {"collection": change.collection.value, "key": change.key}
-    epoch, revision = (await connection.execute(_NEXT_REVISION)).one()
-    live, last = (await connection.execute(_VERSIONS, name)).one()
+    epoch, revision = connection.execute(_NEXT_REVISION).one()
+    live, last = connection.execute(_VERSIONS, name).one()
     if live != change.expected or (change.action is Action.DELETE and not live):
         raise StaleError(live)
     written = name | {"version": last + 1, "body": change.body}
-    await connection.execute(_FORGET, name)
+    connection.execute(_FORGET, name)
     if change.body is not None:
-        await connection.execute(insert(DOCUMENTS), written | {"updated_at": change.at, "updated_by": change.actor})
+        connection.execute(insert(DOCUMENTS), written | {"updated_at": change.at, "updated_by": change.actor})
     line: dict[str, Any] = written | {
         "epoch": epoch,
         "revision": revision,
@@ -60,7 +59,7 @@ async def _apply(connection: AsyncConnection, change: Change) -> Entry:
         "reason": change.reason,
     }
     line |= {"at": change.at.astimezone(UTC), "actor": change.actor}
-    return Entry(seq=(await connection.execute(_LINE, line)).scalar_one(), **line)
+    return Entry(seq=connection.execute(_LINE, line).scalar_one(), **line)
 
 
 def _is_named(table: Table) -> ColumnElement[bool]:

@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from app.stores.data_dir import held, make_folder, make_private
 from app.stores.records import StoreUnavailableError
 
 
 @asynccontextmanager
-async def sqlite_engine(data_dir: Path, busy_timeout_s: float = 5.0) -> AsyncIterator[AsyncEngine]:
+async def sqlite_engine(data_dir: Path, busy_timeout_s: float = 5.0) -> AsyncIterator[Engine]:
     """Open `crossfade.db` in a directory that this process then holds. Raises StoreUnavailableError."""
     with held(data_dir):
         async with _engine(data_dir / "crossfade.db", busy_timeout_s) as engine:
@@ -22,7 +22,7 @@ async def sqlite_engine(data_dir: Path, busy_timeout_s: float = 5.0) -> AsyncIte
 
 
 @asynccontextmanager
-async def shared_sqlite_engine(file: Path, busy_timeout_s: float = 5.0) -> AsyncIterator[AsyncEngine]:
+async def shared_sqlite_engine(file: Path, busy_timeout_s: float = 5.0) -> AsyncIterator[Engine]:
     """Open a file that several processes of one machine may have open; on a network disk SQLite's locks do not hold.
 
     Raises StoreUnavailableError.
@@ -33,20 +33,20 @@ async def shared_sqlite_engine(file: Path, busy_timeout_s: float = 5.0) -> Async
 
 
 @asynccontextmanager
-async def _engine(file: Path, busy_timeout_s: float) -> AsyncIterator[AsyncEngine]:
+async def _engine(file: Path, busy_timeout_s: float) -> AsyncIterator[Engine]:
     make_private(file)
-    engine = create_async_engine(
+    engine = create_engine(
         URL.create("sqlite+aiosqlite", database=str(file)),
         # without an isolation level the driver leaves BEGIN to us
         connect_args={"timeout": busy_timeout_s, "isolation_level": None},
     )
-    event.listen(engine.sync_engine, "connect", _make_durable)
-    event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine, "connect", _make_durable)
+    event.listen(engine, "begin", _begin)
     try:
-        await _refuse_damaged(engine, file)
+        await greenlet_spawn(_refuse_damaged, engine, file)
         yield engine
     finally:
-        await engine.dispose()
+        await greenlet_spawn(engine.dispose)
 
 
 def _make_durable(connection: DBAPIConnection, _: object) -> None:
@@ -61,10 +61,10 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writing") else "BEGIN")
 
 
-async def _refuse_damaged(engine: AsyncEngine, file: Path) -> None:
+def _refuse_damaged(engine: Engine, file: Path) -> None:
     try:
-        async with engine.connect() as connection:
-            found = (await connection.exec_driver_sql("PRAGMA quick_check(1)")).scalar_one()
+        with engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
     except DBAPIError as error:
         raise StoreUnavailableError(f"{file} cannot be opened: {error.orig}") from error
     if found != "ok":

@@ -154,6 +154,12 @@ def test_what_is_no_http_is_a_problem_too(service: RunningService, said: bytes) 
         assert (status, problem["code"]) == (400, "invalid_request")
 
 
+def test_a_caller_who_would_rather_speak_websocket_is_answered_as_any_other(service: RunningService) -> None:
+    wish = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "eA=="}
+    assert service.client.get("/healthz", headers=wish).status_code == 200
+    assert service.client.get("/healthz").status_code == 200
+
+
 def test_a_head_in_small_pieces_and_a_body_of_many_small_chunks_are_answered(service: RunningService) -> None:
     reason = b'{"reason": "' + b"n" * 1500 + b'"}'
     token = b"authorization: bearer admin-token-of-the-tests\r\n"

@@ -15,6 +15,7 @@ from tests.service import ROOT
 
 pytestmark = pytest.mark.xdist_group("cli")
 
+UNUSED_BY_A_START = {"alembic", "asyncpg", "httpx", "sqlalchemy.dialects.postgresql", "sqlalchemy.orm", "yaml"}
 SLOW_TO_IMPORT = {"httpx", "rich", "pydantic", "pydantic_settings", "uvicorn", "fastapi", "yaml", "sqlalchemy"}
 
 
@@ -67,6 +68,12 @@ def test_help_imports_nothing_slow() -> None:
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in shown.stdout.splitlines()[-1].split()}
     assert loaded & SLOW_TO_IMPORT == set()
+
+
+def test_the_service_imports_nothing_slow_that_most_starts_do_not_use() -> None:
+    code = "import sys, app.cli.server; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert UNUSED_BY_A_START.intersection(shown.stdout.split()) == set()
 
 
 def test_a_whole_migration_runs_from_a_shell(program: Program, tmp_path: Path) -> None:

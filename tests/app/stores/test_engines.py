@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.stores.engines import DatabaseUrlError, engine_of
 from app.stores.journal import SqlJournal
@@ -150,7 +151,7 @@ async def test_a_journal_that_may_be_away_is_opened_without_its_postgres_and_mad
 
 async def test_a_journal_that_may_be_away_is_still_refused_what_it_cannot_use(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'journal.db'}"
-    async with engine_of(url) as engine, engine.execution_options(writing=True).begin() as connection:
+    async with engine_of(url) as engine, AsyncEngine(engine.execution_options(writing=True)).begin() as connection:
         await connection.exec_driver_sql("CREATE TABLE meta (schema_version INTEGER)")
         await connection.exec_driver_sql("INSERT INTO meta VALUES (1000000)")
     with pytest.raises(StoreUnavailableError, match="has schema 1000000"):

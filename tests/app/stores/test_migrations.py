@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.stores.engines import engine_of, upgrade
 from app.stores.journal import SqlJournal
@@ -51,7 +52,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 async def asked(url: str, question: Callable[[Connection], Any]) -> Any:
     """Ask a database something, in a transaction."""
-    async with engine_of(url) as engine, engine.execution_options(writing=True).begin() as connection:
+    async with engine_of(url) as engine, AsyncEngine(engine.execution_options(writing=True)).begin() as connection:
         return await connection.run_sync(question)
 
 

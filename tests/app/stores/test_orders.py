@@ -6,8 +6,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.stores.engines import engine_of
 from app.stores.fleet import FleetStore
@@ -87,7 +87,7 @@ async def test_a_line_that_is_committed_late_is_read_though_later_ones_were_befo
 async def test_a_number_given_before_another_may_be_readable_after_it(new_postgres_url: Callable[[], str]) -> None:
     url = new_postgres_url()
     async with SqlJournal(engine_of(url)) as journal, engine_of(url) as engine:
-        async with engine.execution_options(writing=True).connect() as slow:
+        async with AsyncEngine(engine.execution_options(writing=True)).connect() as slow:
             await slow.execute(insert(JOURNAL), [_row("slow")])
             await journal.order([change("quick", 0, collection=KILL)])
             [quick] = await journal.kill_lines(set())
@@ -102,14 +102,12 @@ def _row(key: str) -> dict[str, object]:
 
 
 async def test_new_kills_are_found_by_an_index_among_many_lines(journal: SqlJournal) -> None:
-    async def plan(connection: AsyncConnection) -> str:
+    def plan(connection: Connection) -> str:
         if connection.dialect.name == "postgresql":
-            await connection.execute(text("SET LOCAL enable_seqscan = off"))
-            rows = await connection.execute(text("EXPLAIN SELECT count(*) FROM journal WHERE collection = 'kill'"))
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+            rows = connection.execute(text("EXPLAIN SELECT count(*) FROM journal WHERE collection = 'kill'"))
         else:
-            rows = await connection.execute(
-                text("EXPLAIN QUERY PLAN SELECT seq FROM journal WHERE collection = 'kill'")
-            )
+            rows = connection.execute(text("EXPLAIN QUERY PLAN SELECT seq FROM journal WHERE collection = 'kill'"))
         return "\n".join(str(row) for row in rows)
 
     found = await journal._read(plan)
@@ -121,7 +119,7 @@ async def test_nobody_waits_long_for_a_journal_that_does_not_answer(tmp_path: Pa
     url = f"sqlite:///{tmp_path / 'journal.db'}"
     async with SqlJournal(engine_of(url)) as journal, engine_of(url) as engine:
         fleet = FleetStore(live, journal, patience_s=0.1)
-        async with engine.execution_options(writing=True).begin() as holder:
+        async with AsyncEngine(engine.execution_options(writing=True)).begin() as holder:
             await holder.execute(text("SELECT 1"))
             async with asyncio.timeout(2):
                 [written] = await fleet.write([change("a", 0)])
@@ -139,7 +137,7 @@ async def test_of_many_writes_only_the_first_waits_for_a_journal_that_does_not_a
     url = f"sqlite:///{tmp_path / 'journal.db'}"
     async with SqlJournal(engine_of(url)) as journal, engine_of(url) as engine:
         fleet = FleetStore(live, journal, patience_s=0.5)
-        async with engine.execution_options(writing=True).begin() as holder:
+        async with AsyncEngine(engine.execution_options(writing=True)).begin() as holder:
             await holder.execute(text("SELECT 1"))
             async with asyncio.timeout(1.5):
                 seqs = [(await fleet.write([change("a", version)]))[0].seq for version in range(8)]

@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.util import greenlet_spawn
 
 from app.stores.records import StoreUnavailableError
 from app.stores.schema import SCHEMA_VERSION
@@ -47,11 +49,16 @@ async def test_everything_kept_is_private(tmp_path: Path) -> None:
 
 
 async def test_every_connection_syncs_its_log_before_it_answers(tmp_path: Path) -> None:
-    async with sqlite_engine(tmp_path) as engine, engine.connect() as one, engine.connect() as other:
-        for connection in (one, other):
-            pragmas = ("journal_mode", "synchronous", "busy_timeout")
-            found = [(await connection.exec_driver_sql(f"PRAGMA {pragma}")).scalar_one() for pragma in pragmas]
-            assert found == ["wal", 2, 5000]
+    def settings_of_two(engine: Engine) -> list[list[object]]:
+        pragmas = ("journal_mode", "synchronous", "busy_timeout")
+        with engine.connect() as one, engine.connect() as other:
+            return [
+                [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() for pragma in pragmas]
+                for connection in (one, other)
+            ]
+
+    async with sqlite_engine(tmp_path) as engine:
+        assert await greenlet_spawn(settings_of_two, engine) == [["wal", 2, 5000]] * 2
 
 
 async def test_one_process_opens_a_directory_once(tmp_path: Path) -> None:
