@@ -83,7 +83,7 @@ class Live:
         self._watch = watch
         self.state = State(Ruleset.of(()), {}, {}, Overlay(), {}, {}, Tokens((), admin_digest))
         self.is_known = False
-        self._loaded: Mapping[Stored, BaseModel] = {}
+        self._loaded: Mapping[str, tuple[Stored, BaseModel]] = {}
 
     @_nothing_collected()
     def load(self, snapshot: Snapshot) -> None:
@@ -92,7 +92,7 @@ class Live:
         Documents that are as they were in the last snapshot are not read again, so that a reload takes a moment.
         Raises StoreUnavailableError when a document in it cannot be read.
         """
-        loaded = {stored: self._loaded.get(stored) or _read(stored) for stored in snapshot.documents}
+        loaded = [(stored, self._read(stored)) for stored in snapshot.documents]
         routes, records = _those(loaded, Route), _those(loaded, TokenRecord)
         overlay = self.state.overlay.loaded(_with_versions(snapshot, _those(loaded, Kill)))
         killed = killed_by(overlay.in_force.values())
@@ -100,11 +100,15 @@ class Live:
         ruleset = self.state.ruleset.reloaded(flags, killed, epoch=snapshot.epoch, revision=snapshot.revision)
         tokens = Tokens(records.values(), self._admin_digest)
         self._swap(State(ruleset, routes, _aliases(routes), overlay, _those(loaded, Applied), records, tokens))
-        self._loaded = loaded
+        self._loaded = {stored.body: (stored, document) for stored, document in loaded}
         self.is_known = True
         if len(loaded) >= LARGE:
             # it stays for long: looking through it for garbage, now and then for ever, would hold up every request
             gc.freeze()
+
+    def _read(self, stored: Stored) -> BaseModel:
+        before, document = self._loaded.get(stored.body, (None, None))
+        return document if document is not None and before == stored else _read(stored)
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Put acknowledged changes in force, all at once."""
@@ -181,8 +185,8 @@ def _read(stored: Stored) -> BaseModel:
         raise StoreUnavailableError(f"the stored {stored.collection} {stored.key} cannot be read: {error}") from error
 
 
-def _those(loaded: Mapping[Stored, BaseModel], model: type[Document]) -> dict[str, Document]:
-    return {stored.key: document for stored, document in loaded.items() if type(document) is model}
+def _those(loaded: Iterable[tuple[Stored, BaseModel]], model: type[Document]) -> dict[str, Document]:
+    return {stored.key: document for stored, document in loaded if type(document) is model}
 
 
 def _with_versions(snapshot: Snapshot, kills: Mapping[str, Kill]) -> Mapping[str, tuple[int, Kill]]:

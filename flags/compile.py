@@ -48,7 +48,8 @@ class _Maker:
 
     def decision(self, variant: str, reason: Reason, rule: str | None = None) -> Decision:
         flag = self.flag
-        return Decision(flag.key, variant, flag.variants[variant], reason, rule, None, flag.version)
+        given = (flag.key, variant, flag.variants[variant], reason, rule, None, flag.version)
+        return decision_of(Decision, given)
 
     def off(self, reason: Reason) -> Decision:
         return self.decision(self.flag.off_variant, reason)
