@@ -116,6 +116,10 @@ class Tokens:
         proven = self._prove(token.strip())
         return proven is not None and now >= proven[1]
 
+    def is_one(self, token: bytes) -> bool:
+        """Say whether it is a token kept here, over or not: nobody else may see its secret."""
+        return token in self._proven or self._prove(token.strip()) is not None
+
     def _prove(self, token: bytes) -> tuple[Principal, float] | None:
         identifier, _, secret = token.partition(b".")
         record = self._records.get(identifier.decode("latin-1"))

@@ -39,10 +39,10 @@ class UnlessLeft:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._timer.cancel()
-        if self._watch is None:
+        watch, self._watch = self._watch, None
+        if watch is None:
             return
-        self._watch.remove_done_callback(self._leave)
-        self._watch.cancel()
+        watch.cancel()
         # whoever else cancelled the task meanwhile is obeyed
         if self._has_left and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise CallerLeftError from error
@@ -52,7 +52,8 @@ class UnlessLeft:
         self._watch.add_done_callback(self._leave)
 
     def _leave(self, watch: asyncio.Task[None]) -> None:
-        if watch.cancelled():
+        # a caller may leave in the very moment in which the block ends
+        if self._watch is None or watch.cancelled():
             return
         self._has_left = True
         self._task.cancel()

@@ -1,5 +1,6 @@
 """Routes that need no token: a browser's old paths lead there, and no source may have all of the service."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,16 @@ def test_only_what_trusted_proxies_wrote_is_believed(peer: str, told: str, calle
 def test_a_proxy_that_is_no_network_is_refused() -> None:
     with pytest.raises(ValidationError):
         Settings(trusted_proxies="10.0.0.0/8,everyone")
+
+
+async def test_a_token_of_ours_that_has_expired_is_not_the_backends_either(service: Service) -> None:
+    await with_open_route(service)
+    expires = (service.services.clock.now() + timedelta(seconds=5)).isoformat()
+    token = (await service.ok("POST", "/tokens", {"id": "app", "role": "evaluate", "expires_at": expires}))["token"]
+    service.time.seconds += 10
+    async with service.token(None) as browser:
+        for shown in (token, "of-the-backend"):
+            answer = await browser.get("/route/rag", headers={"Authorization": f"Bearer {shown}"})
+            assert answer.status_code == 200
+    sent = [[value for name, value in call.headers if name == b"authorization"] for _, call in service.script.sent]
+    assert sent == [[], [b"Bearer of-the-backend"]]
