@@ -6,11 +6,11 @@ from itertools import zip_longest
 from math import isclose
 from typing import Any
 
-from routers.compare.model import JsonComparison, Tolerance, Unordered
+from routers.compare.model import JsonComparison
 from routers.compare.paths import ABSENT, Place, written
 from routers.compare.reading import name_of
 from routers.compare.result import MOST_DIFFERENCES, Difference, Kind, Result, excerpt
-from routers.compare.rules import Ignored, Rules, below, rules_of, said_here
+from routers.compare.rules import Rules, Spot, Tolerance, Unordered
 
 
 def judge_documents(comparison: JsonComparison, control: Any, candidate: Any) -> Result:
@@ -18,8 +18,9 @@ def judge_documents(comparison: JsonComparison, control: Any, candidate: Any) ->
 
     A leaf is a value without children. Where one side has a leaf and the other a tree, the tree's leaves differ.
     """
-    walk = Walk(additive=comparison.additive)
-    walk.compare(None, rules_of(comparison), control, candidate)
+    rules = Rules(comparison.rules)
+    walk = Walk(rules, additive=comparison.additive)
+    walk.compare(None, rules.start(), control, candidate)
     agreement = walk.alike / walk.leaves if walk.leaves else 1.0
     return Result(agreement, tuple(walk.differences), walk.different)
 
@@ -27,63 +28,60 @@ def judge_documents(comparison: JsonComparison, control: Any, candidate: Any) ->
 class Walk:
     """One walk down two documents at once; recursive, so both must have been found to be flat enough."""
 
-    def __init__(self, *, additive: bool) -> None:
+    def __init__(self, rules: Rules, *, additive: bool) -> None:
         self.leaves = 0
         self.alike = 0
         self.different = 0
         self.differences: list[Difference] = []
+        self._rules = rules
         self._additive = additive
 
-    def compare(self, place: Place, rules: Rules, control: Any, candidate: Any) -> None:
+    def compare(self, place: Place, spot: Spot, control: Any, candidate: Any) -> None:
         """Compare what stands at one place."""
-        said = said_here(rules) if rules else []
-        if Ignored.IGNORED in said:
+        if spot.ignored:
             return
         if _type(control) is not _type(candidate):
-            self._differ(Kind.TYPE, place, rules, control, candidate)
+            self._differ(Kind.TYPE, place, spot, control, candidate)
         elif isinstance(control, dict):
-            self._compare_objects(place, rules, control, candidate)
+            self._compare_objects(place, spot, control, candidate)
         elif isinstance(control, list):
-            unordered = next((rule for rule in said if isinstance(rule, Unordered)), None)
-            self._compare_lists(place, rules, control, candidate, unordered)
-        elif _alike(control, candidate, next((rule for rule in said if isinstance(rule, Tolerance)), None)):
+            self._compare_lists(place, spot, control, candidate)
+        elif _alike(control, candidate, spot.tolerance):
             self._agree()
         else:
-            self._differ(Kind.VALUE, place, rules, control, candidate)
+            self._differ(Kind.VALUE, place, spot, control, candidate)
 
-    def _compare_objects(self, place: Place, rules: Rules, control: dict[str, Any], candidate: dict[str, Any]) -> None:
+    def _compare_objects(self, place: Place, spot: Spot, control: dict[str, Any], candidate: dict[str, Any]) -> None:
         if not control and not candidate:
             self._agree()
         for name, value in control.items():
-            self._compare_child(place, rules, name, value, candidate.get(name, ABSENT))
+            self._compare_child(place, spot, name, value, candidate.get(name, ABSENT))
         if not self._additive:
             for name, value in candidate.items():
                 if name not in control:
-                    self._compare_child(place, rules, name, ABSENT, value)
+                    self._compare_child(place, spot, name, ABSENT, value)
 
-    def _compare_lists(
-        self, place: Place, rules: Rules, control: list[Any], candidate: list[Any], unordered: Unordered | None
-    ) -> None:
+    def _compare_lists(self, place: Place, spot: Spot, control: list[Any], candidate: list[Any]) -> None:
         if not control and not candidate:
             self._agree()
-        for index, ours, theirs in _partners(control, candidate, unordered):
-            self._compare_child(place, rules, index, ours, theirs)
+        for index, ours, theirs in _partners(control, candidate, spot.unordered):
+            self._compare_child(place, spot, index, ours, theirs)
 
-    def _compare_child(self, place: Place, rules: Rules, step: str | int, control: Any, candidate: Any) -> None:
-        place, rules = (place, step), below(rules, step)
+    def _compare_child(self, place: Place, spot: Spot, step: str | int, control: Any, candidate: Any) -> None:
+        place, spot = (place, step), self._rules.below(spot, step)
         if candidate is ABSENT:
-            self._differ(Kind.MISSING, place, rules, control, candidate)
+            self._differ(Kind.MISSING, place, spot, control, candidate)
         elif control is ABSENT:
-            self._differ(Kind.ADDED, place, rules, control, candidate)
+            self._differ(Kind.ADDED, place, spot, control, candidate)
         else:
-            self.compare(place, rules, control, candidate)
+            self.compare(place, spot, control, candidate)
 
     def _agree(self) -> None:
         self.leaves += 1
         self.alike += 1
 
-    def _differ(self, kind: Kind, place: Place, rules: Rules, control: Any, candidate: Any) -> None:
-        leaves = max(_leaves(rules, value) for value in (control, candidate) if value is not ABSENT)
+    def _differ(self, kind: Kind, place: Place, spot: Spot, control: Any, candidate: Any) -> None:
+        leaves = max(self._leaves(spot, value) for value in (control, candidate) if value is not ABSENT)
         if not leaves:
             return
         self.leaves += leaves
@@ -91,6 +89,18 @@ class Walk:
         if len(self.differences) < MOST_DIFFERENCES:
             shown = [None if value is ABSENT else excerpt(value) for value in (control, candidate)]
             self.differences.append(Difference(written(place), kind, *shown))
+
+    def _leaves(self, spot: Spot, value: Any) -> int:
+        """Count the leaves of a value that nobody ignores; an empty list or object is one."""
+        if spot.ignored:
+            return 0
+        children: Iterable[tuple[str | int, Any]] = ()
+        if isinstance(value, dict):
+            children = value.items()
+        elif isinstance(value, list):
+            children = enumerate(value)
+        counts = [self._leaves(self._rules.below(spot, step), child) for step, child in children]
+        return sum(counts) if counts else 1
 
 
 def _type(value: Any) -> type:
@@ -101,19 +111,6 @@ def _alike(control: Any, candidate: Any, tolerance: Tolerance | None) -> bool:
     if tolerance is None or _type(control) is not float:
         return bool(control == candidate)
     return isclose(control, candidate, abs_tol=tolerance.absolute, rel_tol=tolerance.relative)
-
-
-def _leaves(rules: Rules, value: Any) -> int:
-    """Count the leaves of a value that nobody ignores; an empty list or object is one."""
-    if Ignored.IGNORED in said_here(rules):
-        return 0
-    children: Iterable[tuple[str | int, Any]] = ()
-    if isinstance(value, dict):
-        children = value.items()
-    elif isinstance(value, list):
-        children = enumerate(value)
-    counts = [_leaves(below(rules, step), child) for step, child in children]
-    return sum(counts) if counts else 1
 
 
 def _partners(control: list[Any], candidate: list[Any], unordered: Unordered | None) -> Iterator[tuple[int, Any, Any]]:

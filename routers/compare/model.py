@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from routers.compare.paths import Path, Step, Wild, parse
+from routers.compare.rules import Ignored, Rule, Tolerance, Unordered
 from routers.part import Part
 
 MOST_RULES = 32
@@ -59,28 +60,6 @@ def _list_of(steps: Sequence[Step]) -> Sequence[Step]:
     return steps[: steps.index(Wild.ANY)]
 
 
-class Tolerance(Part):
-    """How far two numbers may be apart to be the same: by an amount, or by a share of the larger one."""
-
-    path: Path
-    absolute: Annotated[float, Field(ge=0)] = 0.0
-    relative: Annotated[float, Field(ge=0, le=1)] = 0.0
-
-    @model_validator(mode="after")
-    def tolerates_something(self) -> Self:
-        """Refuse a tolerance of nothing."""
-        if not self.absolute and not self.relative:
-            raise ValueError('give "absolute" or "relative", above 0')
-        return self
-
-
-class Unordered(Part):
-    """A list whose order says nothing: elements are paired by the field `key`, or by their whole value without one."""
-
-    path: Path
-    key: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-
-
 class JsonComparison(Part):
     """Compare two JSON documents leaf by leaf; of rules for one place the first one counts.
 
@@ -93,6 +72,15 @@ class JsonComparison(Part):
     tolerances: Annotated[tuple[Tolerance, ...], Field(max_length=MOST_RULES)] = ()
     unordered: Annotated[tuple[Unordered, ...], Field(max_length=MOST_RULES)] = ()
     additive: bool = False
+
+    @cached_property
+    def rules(self) -> Sequence[Rule]:
+        """What is said of places, in the order it is said in."""
+        return (
+            *((parse(path), Ignored.IGNORED) for path in self.ignore),
+            *((parse(tolerance.path), tolerance) for tolerance in self.tolerances),
+            *((parse(unordered.path), unordered) for unordered in self.unordered),
+        )
 
     @model_validator(mode="after")
     def leaves_something(self) -> Self:

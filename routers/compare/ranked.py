@@ -38,8 +38,10 @@ def read_ranking(comparison: RankedComparison, body: bytes) -> Ranking | Flaw:
     scored = scores is not None and all(map(_is_number, scores))
     standing: dict[str, float] = {}
     for value, score in zip(ids, scores if scores is not None and scored else ranks, strict=True):
+        if len(standing) == comparison.k:
+            break
         standing.setdefault(name_of(value), score)
-    return Ranking(dict([*standing.items()][: comparison.k]), scored)
+    return Ranking(standing, scored)
 
 
 def _is_number(value: Any) -> bool:
