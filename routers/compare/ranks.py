@@ -2,8 +2,8 @@
 
 from bisect import bisect_right, insort
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import accumulate, zip_longest
 from math import sqrt
 
 
@@ -19,33 +19,27 @@ def overlap(control: Sequence[str], candidate: Sequence[str], k: int) -> float:
 def rbo(control: Sequence[str], candidate: Sequence[str], p: float) -> float:
     """Rank-biased overlap of two lists without repetitions, extrapolated to the depth nobody has seen.
 
-    Webber, Moffat, Zobel, "A similarity measure for indefinite rankings", ACM TOIS 28(4), 2010, equation 32: RBO_EXT
-    for lists of any two lengths. `p` is the chance that a reader goes on to the next rank: of p = 0.9, the first ten
-    ranks carry 86 % of the weight. Two empty lists agree; an empty one and another do not at all.
+    Webber, Moffat, Zobel, "A similarity measure for indefinite rankings", ACM TOIS 28(4), 2010, RBO_EXT for lists of
+    one length: `p` is the chance that a reader goes on to the next rank (of p = 0.9, the first ten ranks carry 86 % of
+    the weight), and below the last rank both go on to agree as they did down to it. Of two lengths the shorter list
+    has ended, and shares nothing at the ranks it lacks. The paper's equation 32 takes it for one that was not looked at
+    further; a candidate that knows but the best of ten ids would agree wholly. Two empty lists do.
     """
     if control == candidate:
         return 1.0
-    short, long = sorted((control, candidate), key=len)
-    if not short:
-        return 0.0
-    s, n = len(short), len(long)
-    shared = list(accumulate(_newly_shared(short, long)))
-    seen = sum(p**d * shared[d - 1] / d for d in range(1, n + 1))
-    assumed = sum(p**d * shared[s - 1] * (d - s) / (s * d) for d in range(s + 1, n + 1))
-    beyond = (shared[-1] - shared[s - 1]) / n + shared[s - 1] / s
-    return min(1.0, max(0.0, (1 - p) / p * (seen + assumed) + beyond * p**n))
+    depths = max(len(control), len(candidate))
+    shared = list(accumulate(_newly_shared(control, candidate)))
+    seen = sum(p**depth * both / depth for depth, both in enumerate(shared, 1))
+    return min(1.0, (1 - p) / p * seen + p**depths * shared[-1] / depths)
 
 
-def _newly_shared(short: Sequence[str], long: Sequence[str]) -> Iterable[int]:
+def _newly_shared(control: Sequence[str], candidate: Sequence[str]) -> Iterator[int]:
     """Yield, for each depth, how many ids both lists have by then that they did not both have before."""
-    in_short: set[str] = set()
-    in_long: set[str] = set()
-    for depth, below in enumerate(long):
-        above = short[depth] if depth < len(short) else None
-        yield (above == below) + (above in in_long) + (below in in_short)
-        in_long.add(below)
-        if above is not None:
-            in_short.add(above)
+    above: tuple[set[str | None], set[str | None]] = set(), set()
+    for ours, theirs in zip_longest(control, candidate):
+        yield (ours == theirs) + (ours in above[1]) + (theirs in above[0])
+        above[0].add(ours)
+        above[1].add(theirs)
 
 
 def tau_b(control: Sequence[float], candidate: Sequence[float]) -> float | None:

@@ -93,7 +93,7 @@ def test_a_path_that_leads_nowhere_is_never_taken_for_agreement() -> None:
         ("abc", "", Ranks(0.0, 0.0, None, 0)),
         ("abc", "abc", Ranks(1.0, 1.0, 1.0, 3)),
         ("abc", "acb", Ranks(1.0, pytest.approx(0.955), pytest.approx(1 / 3), 3)),
-        ("ab", "bxyza", Ranks(2 / 5, pytest.approx(0.58122), -1.0, 2)),
+        ("ab", "bxyza", Ranks(2 / 5, pytest.approx(0.3527, abs=1e-4), -1.0, 2)),
         ("abc", "xby", Ranks(1 / 3, pytest.approx(0.315), None, 1)),
         ("aabca", "abbc", Ranks(1.0, 1.0, 1.0, 3)),
     ],
