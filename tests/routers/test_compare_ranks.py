@@ -14,11 +14,9 @@ SCORES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=20)
 
 def naive_rbo(control: list[str], candidate: list[str], p: float) -> float:
     """Sum agreements over depths as the definition has it, far past where anything is seen."""
-    weighed = 0.0
-    for depth in range(1, 2500):
-        known = min(depth, max(len(control), len(candidate)))
-        weighed += p ** (depth - 1) * len({*control[:known]} & {*candidate[:known]}) / known
-    return (1 - p) * weighed
+    depths = range(1, max(len(control), len(candidate)) + 1)
+    agreements = [len({*control[:depth]} & {*candidate[:depth]}) / depth for depth in depths]
+    return (1 - p) * sum(p**above * agreements[min(above, depths[-1] - 1)] for above in range(2500))
 
 
 def naive_tau_b(pairs: list[tuple[int, int]]) -> float | None:
