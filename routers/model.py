@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from flags.names import Key
+from routers.part import Part
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}$"
 
@@ -47,12 +48,6 @@ RESERVED = frozenset(
     }
 )
 """First words of the service's own paths: no route may be called so, and no alias begin so (after `/api` either)."""
-
-
-class Part(BaseModel):
-    """A piece of a document: frozen, and unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
 
 
 class Replay(StrEnum):
@@ -173,7 +168,7 @@ class Route(Part):
     aliases: tuple[Alias, ...] = ()
     auth: Auth = Auth.TOKEN
     key: Source = Source(header="X-User-Id")
-    attributes: Annotated[dict[Key, Source], Field(max_length=64)] = {}
+    attributes: dict[Key, Source] = Field({}, max_length=64)
     deadline_ms: Milliseconds = 10_000
     idle_timeout_ms: Milliseconds = 30_000
     max_stream_ms: Milliseconds = 600_000
