@@ -46,14 +46,12 @@ class Metrics:
         self._attempts = self._tally("attempts", "Attempts, by `answered` or why they failed.", *LANE, "result")
         self._attempt_seconds = self._timing("attempt_seconds", "Time of an attempt to its answer or failure.", *LANE)
         self._transitions = self._tally("breaker_transitions", "Changes of a breaker's state.", *LANE, "to")
-        self._signals = {
-            "results": self._amount("answer_results", "Results of an answer.", *LANE),
-            "score": self._amount("quality_score", "Mean score of an answer's results.", *LANE),
-            "cache_hit": self._amount("backend_cache_hits", "Share of an answer that came from a cache.", *LANE),
-            "tokens": self._amount("tokens", "Tokens an answer took.", *LANE),
-            "cost": self._amount("cost", "What an answer cost, in the backend's currency.", *LANE),
-            "processing_ms": self._amount("backend_processing_ms", "Milliseconds a backend says it took.", *LANE),
-        }
+        self._results = self._amount("answer_results", "Results of an answer.", *LANE)
+        self._scores = self._amount("quality_score", "Mean score of an answer's results.", *LANE)
+        self._cache_hits = self._amount("backend_cache_hits", "Share of an answer that came from a cache.", *LANE)
+        self._tokens = self._amount("tokens", "Tokens an answer took.", *LANE)
+        self._costs = self._amount("cost", "What an answer cost, in the backend's currency.", *LANE)
+        self._processing = self._amount("backend_processing_seconds", "Time a backend says it took.", *LANE)
         self._own_fallbacks = self._tally("backend_fallbacks", "Answers whose backend says it fell back.", *LANE)
         self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
@@ -90,8 +88,12 @@ class Metrics:
     def count_signals(self, route: str, backend: str, signals: Signals) -> None:
         """Count what one answer told of its quality."""
         lane = (route, backend)
-        for name, amount in signals.amounts():
-            self._signals[name].add(lane, amount)
+        self._results.add(lane, signals.results)
+        self._scores.add(lane, signals.score)
+        self._cache_hits.add(lane, signals.cache_hit)
+        self._tokens.add(lane, signals.tokens)
+        self._costs.add(lane, signals.cost)
+        self._processing.add(lane, signals.processing_ms, 1000)
         if signals.fallback is not None:
             self._own_fallbacks.add(lane)
 

@@ -76,13 +76,15 @@ class Amount(Collector):
         self._described = (name, help_text, labels)
         self._told: dict[Labels, list[float]] = {}
 
-    def add(self, labels: Labels, amount: float) -> None:
-        """Add what was told once."""
+    def add(self, labels: Labels, amount: float | None, per_unit: float = 1) -> None:
+        """Add what was told once, in parts of which a unit has so many; None: nothing was told."""
+        if amount is None:
+            return
         told = self._told.get(labels)
         if told is None:
             told = self._told[labels] = [0, 0.0]
         told[0] += 1
-        told[1] += amount
+        told[1] += amount / per_unit
 
     def read(self) -> Reading:
         """Return the counts, and behind each the sum."""

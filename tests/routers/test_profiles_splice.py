@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routers.profiles.splice import spliced
@@ -72,6 +72,7 @@ def merged(own: Any, added: Any) -> Any:
     return {**own, **{name: merged(own[name], value) if name in own else value for name, value in added.items()}}
 
 
+@settings(deadline=None)
 @given(text=st.builds("{}{}{}".format, BLANKS, objects(), BLANKS))
 def test_everything_the_backend_wrote_is_still_there_as_it_was_written(text: str) -> None:
     body = text.encode()
@@ -81,6 +82,7 @@ def test_everything_the_backend_wrote_is_still_there_as_it_was_written(text: str
     assert orjson.loads(result) == merged(orjson.loads(body), ADDED)
 
 
+@settings(deadline=None)
 @given(text=objects())
 def test_adding_the_same_once_more_changes_nothing_but_where_objects_stand_twice(text: str) -> None:
     once = spliced(text.encode(), orjson.loads(text), ADDED)
