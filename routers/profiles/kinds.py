@@ -19,8 +19,8 @@ KINDS: Mapping[str, Kind] = {
     "recommendation": Kind(
         None,
         SignalPaths(
-            items="$.recommendations[*].id",
-            scores="$.recommendations[*].score",
+            items="$.items[*].id",
+            scores="$.items[*].score",
             cache_hit="$.cache.hit",
             tokens="$.usage.total_tokens",
             cost="$.usage.cost_usd",
@@ -48,7 +48,7 @@ KINDS: Mapping[str, Kind] = {
             items="$.personas[*].id",
             scores="$.personas[*].score",
             cache_hit="$.performance.cacheHitRate",
-            tokens="$.usage.total_tokens",
+            tokens="$.generation.tokens",
             cost="$.usage.cost_usd",
             fallback="$.fallback.reason",
             processing_ms="$.generation.processingTime",

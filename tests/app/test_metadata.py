@@ -170,7 +170,7 @@ async def test_who_is_not_named_in_a_header_is_named_in_the_body(personas: Servi
 async def test_signals_are_counted_by_route_and_backend(personas: Service) -> None:
     for score, hit in ((0.5, 0.25), (1.0, 0.75)):
         told = {"personas": [{"id": 1, "score": score}], "performance": {"cacheHitRate": hit}, "fallback": {}}
-        usage = {"usage": {"total_tokens": 100, "cost_usd": 0.5}, "generation": {"processingTime": 20}}
+        usage = {"usage": {"cost_usd": 0.5}, "generation": {"processingTime": 20, "tokens": 100}}
         personas.script.answers["http://new:2"] = says(orjson.dumps({**told, **usage}))
         await generated(personas)
     personas.script.answers["http://new:2"] = says(b'{"fallback": {"reason": "rate limited"}}')
@@ -192,7 +192,7 @@ async def test_signals_are_counted_by_route_and_backend(personas: Service) -> No
 
 
 async def test_nothing_is_counted_of_answers_that_failed_or_have_no_profile(personas: Service) -> None:
-    told = orjson.dumps({"personas": [], "usage": {"total_tokens": 100}})
+    told = orjson.dumps({"personas": [], "generation": {"tokens": 100}})
     personas.script.answers["http://new:2"] = says(told, status=400)
     await generated(personas)
     await personas.ok("PATCH", "/routes/persona", {"profile": "raw"}, if_match="*")

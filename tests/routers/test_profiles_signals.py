@@ -23,10 +23,10 @@ RAG = {
 PERSONA = {
     "success": True,
     "personas": [{"id": "a"}, {"id": "b"}, {"id": "c"}],
-    "generation": {"source": "fallback-legacy", "processingTime": 5200},
+    "generation": {"source": "fallback-legacy", "processingTime": 5200, "tokens": 2100},
     "performance": {"qlooApiCalls": 8, "cacheHitRate": 0.31},
     "fallback": {"reason": "rate limited"},
-    "usage": {"total_tokens": 2100, "cost_usd": 0.0042},
+    "usage": {"cost_usd": 0.0042},
 }
 PATHS = [kind.signals for kind in KINDS.values() if kind.signals is not None]
 JSON = st.recursive(
@@ -34,7 +34,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["personas", "passages", "recommendations", "id", "score", "usage", "total_tokens"]),
+            st.sampled_from(["personas", "passages", "items", "id", "score", "usage", "total_tokens"]),
             inner,
             max_size=4,
         )
