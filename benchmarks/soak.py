@@ -30,6 +30,8 @@ SLOPE_MIB, FILES = 1.0, 8.0
 """How much more memory a minute, and how many more open files, still count as flat."""
 
 SHORTEST_MINUTES = 5.0
+OVERLOADED_MS = 100.0
+"""A median above it says that calls queue: the machine has become slower than when its saturation was found."""
 
 
 class Look(NamedTuple):
@@ -144,9 +146,12 @@ def _finding(soaked: Soaked, minutes: float) -> Finding:
         "MiB at the end": looks[-1].memory,
         "open files": looks[-1].files,
     }
-    warnings = [] if player.first_wrong is None else [f"the first wrong answer: {player.first_wrong}"[:500]]
+    wrong = player.first_wrong
+    warnings = [] if wrong is None else [f"the first wrong answer: {wrong.status} {wrong.body.decode()}"[:500]]
     if minutes < SHORTEST_MINUTES:
         warnings.append(f"less than {SHORTEST_MINUTES:g} minutes tell little of memory")
+    if figures["p50 ms"] > OVERLOADED_MS:
+        warnings.append("the calls had to queue: something else took the machine after its saturation was found")
     mix = ", ".join(f"{share} % {name}" for name, share in SHARES.items())
     conditions = {**machine("uvicorn"), "minutes": minutes, "saturation": f"{soaked.saturation:,.0f}/s", "mix": mix}
     title = f"{minutes:g} minutes at {LOAD:.0%} of saturation"
