@@ -9,6 +9,7 @@ import aiohappyeyeballs
 
 from routers.call import SendError
 from routers.causes import Cause
+from routers.patience import Within
 
 from .connection import Connection
 from .names import Names
@@ -21,14 +22,6 @@ MAX_IDLE = 256
 
 NEXT_ADDRESS_S = 0.25
 """After how long a host's next address is tried besides the one that has not answered (RFC 8305)."""
-
-
-LOOK_AGAIN_S = 0.05
-"""How long a dial whose time is over may still find that it has come through.
-
-An event loop that was held up itself runs its timers before it looks at its sockets: the delay would pass for the
-backend's.
-"""
 
 
 class Address(NamedTuple):
@@ -97,12 +90,8 @@ class Pool:
     async def dial(self, address: Address, limit_s: float) -> Connection:
         """Return a new connection. Raises SendError when there is none within `limit_s`."""
         try:
-            async with asyncio.timeout(None) as limit:
-                over = self._loop.call_later(limit_s, lambda: limit.reschedule(self._loop.time() + LOOK_AGAIN_S))
-                try:
-                    connection = await self._connected(address)
-                finally:
-                    over.cancel()
+            async with Within(limit_s):
+                connection = await self._connected(address)
         # uvloop has a RuntimeError for some sockets, and Python for a thread that cannot be started
         except (OSError, UnicodeError, RuntimeError) as error:
             told = f"cannot connect to {address.host} port {address.port}: {type(error).__name__} {error}"

@@ -65,7 +65,7 @@ async def backends(count: int) -> AsyncIterator[list[Faulty]]:
 
 def test_idle_connections_to_many_hosts_are_closed_in_time_and_forgotten(run: Run) -> None:
     async def scenario() -> None:
-        pool = Pool(keepalive_s=0.2)
+        pool = Pool(keepalive_s=1.0)
         async with backends(12) as many:
             for backend in many:
                 await asyncio.gather(*[exchange(pool, backend) for _ in range(3)])
