@@ -37,7 +37,6 @@ def _config(application: Starlette) -> uvicorn.Config:
     """Keep idle connections longer than any client does: else a client may reuse one just as it is closed."""
     return uvicorn.Config(
         application,
-        lifespan="off",
         access_log=False,
         log_level="warning",
         timeout_keep_alive=IDLE_S,
