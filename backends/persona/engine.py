@@ -1,9 +1,9 @@
 """Both sides at work: a brief in, personas out.
 
 Legacy answers `success` and `personas`. New adds what it knows itself: `timestamp`, `generation` (`method`, `model`,
-`processingTime`, `tokens`), `sources`, `culturalConstraints`, `performance`, `featureFlags` and, when told,
-`debug`. Who was asked in the end, and why (`generation.source`, `fallback`), is known only to whoever routes between the
-two, and is set by neither.
+`processingTime`, `tokens`), `sources`, `culturalConstraints`, `performance`, `featureFlags` and, when told, `debug`.
+Who was asked in the end, and why (`generation.source`, `fallback`), is known only to whoever routes between the two,
+and is set by neither. Times are milliseconds, rates and shares lie between 0 and 1.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from .upstream import Patience, UnavailableError, together
 
 Side = Literal["legacy", "new"]
 ATTEMPTS = 2
-SOON_S = 1.0
+SOON_S = 2.5
 CULTURES_SHARE = 0.5
 
 

@@ -77,7 +77,7 @@ class Gemini:
         await self._upstream.close()
 
     async def write(self, prompt: str, patience: Patience) -> tuple[list[Persona], Usage]:
-        """Return the personas a prompt asks for, in their order, and the tokens they cost, or raise UnavailableError."""
+        """Return the personas a prompt asks for and the tokens they cost; UnavailableError if it cannot."""
         body = {"contents": [{"role": "user", "parts": [{"text": prompt}]}], "generationConfig": self._form}
         path = f"/v1beta/models/{self.model}:generateContent"
         try:

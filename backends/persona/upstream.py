@@ -1,6 +1,7 @@
 """Asking an API over HTTP within a deadline: one client each, 429 waited out if time allows, every failure named."""
 
 import asyncio
+import re
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -112,11 +113,12 @@ async def together(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Read Retry-After, which is seconds or a date; what is neither, or has passed, counts for nothing."""
+    """Read after how many seconds to come back: from Retry-After, seconds or a date, or from Google's `RetryInfo`."""
     told = response.headers.get("retry-after", "")
     if told.isdecimal():
         return float(told)
     try:
         return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
-        return None
+        delay = re.search(r'"retryDelay": *"(\d+(?:\.\d+)?)s"', response.text)
+        return float(delay[1]) if delay else None

@@ -20,7 +20,7 @@ CRASHED = 70
 
 
 class Behaviour(BaseModel):
-    """What an API does besides answering; a fault is `hang`, `crash`, `garbage` or `error`; `error:0.1` one time in ten."""
+    """What an API does: a fault is `hang`, `crash`, `garbage` or `error`; `error:0.1` happens one time in ten."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
