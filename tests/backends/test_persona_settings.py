@@ -1,5 +1,6 @@
 """Each setting of the persona backends, by its effect."""
 
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from backends.persona.server import CODES
+from backends.persona.settings import Settings
 from tests.backends.personas import ROOT, YOUNG_PARENTS, Running, local, side
 
 pytestmark = pytest.mark.xdist_group("persona")
@@ -39,15 +42,15 @@ def test_the_batch_size_divides_the_personas_over_calls_and_changes_nobody(serve
 
 
 def test_parallel_requests_bound_the_calls_of_the_whole_process(servers: Running) -> None:
-    servers.misbehave(qloo={"latency_ms": 60})
+    servers.misbehave(qloo={"latency_ms": 200})
     with (
         side("new", servers.url, qloo_first_parallel_requests=1) as one,
         side("new", servers.url, qloo_first_parallel_requests=8) as eight,
     ):
         alone, together = one.generate(**YOUNG_PARENTS), eight.generate(**YOUNG_PARENTS)
     calls = alone["performance"]["qlooApiCalls"]
-    assert alone["performance"]["qlooTime"] >= calls * 60
-    assert together["performance"]["qlooTime"] < alone["performance"]["qlooTime"] / 2
+    assert alone["performance"]["qlooTime"] >= calls * 200
+    assert together["performance"]["qlooTime"] < 0.75 * alone["performance"]["qlooTime"]
 
 
 def test_kept_answers_of_qloo_are_not_asked_for_again(servers: Running) -> None:
@@ -81,10 +84,10 @@ def test_debugging_shows_prompts_and_constraints_and_is_off_otherwise(servers: R
 
 def test_with_a_fallback_behind_it_a_broken_qloo_is_told_soon(servers: Running) -> None:
     servers.misbehave(qloo={"fault": "hang"})
-    with side("new", servers.url, persona_deadline_s=2) as new:
+    with side("new", servers.url, persona_deadline_s=6) as new:
         started = time.monotonic()
         assert new.refuse(**YOUNG_PARENTS) == (503, "culture_timeout")
-        assert time.monotonic() - started < 1.9
+        assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("enabled", ["true", "false"])
@@ -133,10 +136,11 @@ def test_a_limit_that_lasts_is_told_with_when_to_come_back(servers: Running) -> 
 def test_a_broken_text_model_is_told_on_both_sides(
     servers: Running, name: str, fault: str, refusal: tuple[int, str]
 ) -> None:
-    servers.misbehave(gemini={"fault": fault})
-    with side(name, servers.url, persona_deadline_s=1) as running:
-        status, code = running.refuse(**YOUNG_PARENTS)
-    assert (status, code) in {refusal, (504, "deadline_exceeded")}
+    with side(name, servers.url) as running:
+        running.generate(**YOUNG_PARENTS)
+        servers.misbehave(gemini={"fault": fault})
+        running.client.headers["X-Crossfade-Deadline-Ms"] = "2000"
+        assert running.refuse(**YOUNG_PARENTS) in {refusal, (504, "deadline_exceeded")}
 
 
 def test_a_call_may_shorten_the_deadline(servers: Running) -> None:
@@ -189,3 +193,21 @@ def test_callers_who_leave_take_their_calls_along(servers: Running) -> None:
         while legacy.client.get("/health").json()["under_way"] and time.monotonic() < until:
             pass
         assert legacy.client.get("/health").json()["under_way"] == 0
+
+
+def test_every_setting_and_every_code_is_documented() -> None:
+    page = (ROOT / "docs/persona.md").read_text()
+    sources = [file.read_text() for file in (ROOT / "backends/persona").glob("*.py")]
+    codes = {code for source in sources for code in re.findall(r'UnavailableError\(\d+, f?"([\w{}.]+)"', source)}
+    names = {code.replace("{self._name}", name) for code in codes for name in ("culture", "text_model")}
+    wanted = {name.upper() for name in Settings.model_fields} | names | set(CODES.values())
+    assert {word for word in wanted if f"`{word}`" not in page} == set()
+    assert len(names) > 12
+
+
+def test_the_defaults_documented_are_the_defaults() -> None:
+    page = (ROOT / "docs/persona.md").read_text()
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, bool | float | int | str):
+            default = str(field.default).lower() if isinstance(field.default, bool) else f"{field.default}"
+            assert f"| `{name.upper()}` | `{default.removesuffix('.0')}` |" in page
