@@ -1,14 +1,17 @@
 """Culture first: what Qloo says is loved by people of that place, age and interests, before anything is written."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from .brief import Brief
 from .qloo import LOCATION, TYPES, Entity, Lookups, Qloo, UnknownPlaceError, buckets_of
 from .upstream import Patience, RefusedError, UnavailableError, together
 
+T = TypeVar("T")
 TAKE = 6
 MOST_INTERESTS = 4
 MOST_WORDS = 2
@@ -45,16 +48,20 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class Culture:
-    """What may be named in personas, by kind, best first; kinds that could not be had are missing."""
+    """What may be named in personas, by kind, best first."""
 
     signals: Signals
     loved: Mapping[str, list[Entity]]
-    missing: tuple[str, ...]
-    lookups: Lookups = field(default_factory=Lookups)
+    lookups: Lookups
 
     def names(self) -> dict[str, list[str]]:
-        """Return the names alone."""
+        """Return the names alone, of the kinds that have any."""
         return {kind: [entity.name for entity in entities] for kind, entities in self.loved.items() if entities}
+
+    @property
+    def missing(self) -> list[str]:
+        """The kinds that could not be had, or of which nothing fits."""
+        return [kind for kind in TYPES if not self.loved.get(kind)]
 
 
 class Guide:
@@ -64,22 +71,33 @@ class Guide:
         self._qloo, self._in_part = qloo, in_part
 
     async def culture(self, brief: Brief, patience: Patience) -> Culture:
-        """Ask for everything that is loved; UnavailableError if it cannot be had."""
+        """Ask for everything that is loved; UnavailableError if there is nothing."""
         lookups = Lookups()
         try:
             signals = await self._signals(brief, patience, lookups)
+            culture = await self._fitting(brief, signals, patience, lookups)
         except RefusedError as refused:
             raise UnavailableError(502, "culture_refused", f"culture: {refused}") from None
+        if not culture.names():
+            raise UnavailableError(503, "culture_empty", "culture: nothing fits this brief")
+        return culture
+
+    async def _fitting(self, brief: Brief, signals: Signals, patience: Patience, lookups: Lookups) -> Culture:
+        """Ask without the place if it is not known; where nothing else is said, for one usual for the language."""
+        with contextlib.suppress(UnknownPlaceError):
+            culture = await self._loved(signals, patience, lookups)
+            if culture.names():
+                return culture
+        elsewhere = signals.elsewhere(None if TAGS_SIGNAL in signals.asked else _usual_place(brief))
         try:
-            return await self._loved(signals, patience, lookups)
+            return await self._loved(elsewhere, patience, lookups)
         except UnknownPlaceError:
-            usual = None if TAGS_SIGNAL in signals.asked else _usual_place(brief)
-            return await self._loved(signals.elsewhere(usual), patience, lookups)
+            return Culture(elsewhere, {}, lookups)
 
     async def _signals(self, brief: Brief, patience: Patience, lookups: Lookups) -> Signals:
         words = brief.interests[:MOST_INTERESTS] or _long_words(brief.brief)
-        found = await together([self._qloo.tags(word, patience, lookups) for word in words])
-        tags = list(dict.fromkeys(tag.id for tags in found for tag in tags))
+        found = await self._all([self._qloo.tags(word, patience, lookups) for word in words])
+        tags = list(dict.fromkeys(tag.id for tags in found for tag in tags or ()))
         unknown = tuple(word for word, tags in zip(words, found, strict=True) if not tags and brief.interests)
         place = brief.location or await self._place_named(brief, patience, lookups)
         asked = {
@@ -91,20 +109,24 @@ class Guide:
 
     async def _place_named(self, brief: Brief, patience: Patience, lookups: Lookups) -> str | None:
         """Look for a place among the names in a brief."""
-        found = await together([self._qloo.destination(name, patience, lookups) for name in _names(brief.brief)])
+        found = await self._all([self._qloo.destination(name, patience, lookups) for name in _names(brief.brief)])
         return next(filter(None, found), None)
 
     async def _loved(self, signals: Signals, patience: Patience, lookups: Lookups) -> Culture:
         asks = [self._qloo.insights(kind, signals.asked, TAKE, patience, lookups) for kind in TYPES]
+        found = zip(TYPES, await self._all(asks), strict=True)
+        return Culture(signals, {kind: entities for kind, entities in found if entities is not None}, lookups)
+
+    async def _all(self, asks: Sequence[Coroutine[Any, Any, T]]) -> Sequence[T | None]:
+        """Await all; in part, None stands for what failed, unless all of it did."""
         if not self._in_part:
-            return Culture(signals, dict(zip(TYPES, await together(asks), strict=True)), (), lookups)
-        answers = dict(zip(TYPES, await asyncio.gather(*asks, return_exceptions=True), strict=True))
-        failures = {kind: answer for kind, answer in answers.items() if isinstance(answer, BaseException)}
-        first = next((error for error in failures.values() if not isinstance(error, UnavailableError)), None)
-        if first or len(failures) == len(TYPES):
-            raise first or failures["music"]
-        loved = {kind: answer for kind, answer in answers.items() if not isinstance(answer, BaseException)}
-        return Culture(signals, loved, tuple(failures), lookups)
+            return await together(asks)
+        answers = await asyncio.gather(*asks, return_exceptions=True)
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        fatal = next((failure for failure in failures if not isinstance(failure, UnavailableError)), None)
+        if fatal or (failures and len(failures) == len(answers)):
+            raise fatal or failures[0]
+        return [None if isinstance(answer, BaseException) else answer for answer in answers]
 
 
 def _usual_place(brief: Brief) -> str:

@@ -195,7 +195,7 @@ def _constraints(culture: Culture, draft: Draft) -> dict[str, Any]:
     return {
         "applied": len(given),
         "kinds": sorted(culture.names()),
-        "missing": list(culture.missing),
+        "missing": culture.missing,
         "unknown": list(culture.signals.unknown),
         "location": culture.signals.place,
         "adherence": round(kept / len(named), 4) if named else 0.0,

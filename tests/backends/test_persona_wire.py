@@ -145,7 +145,7 @@ async def test_a_text_is_asked_for_as_google_documents_it() -> None:
 async def test_every_failure_has_a_code(ask: Any, turn: Turn, status: int, code: str) -> None:
     async with faulty(turn) as backend:
         with pytest.raises(UnavailableError) as failure:
-            await ask(backend, soon(0.3))
+            await ask(backend, soon(0.5 if turn is HANGS else 10))
     name = "culture" if ask is insights else "text_model"
     assert (failure.value.status, failure.value.code) == (status, f"{name}_{code}")
     assert "secret" not in failure.value.detail
@@ -232,6 +232,28 @@ async def test_a_failure_of_one_kind_of_culture_ends_the_other_calls() -> None:
             await Guide(qloo, in_part=False).culture(Brief(brief="b", location="Paris", interests=["x"]), soon())
         await qloo.close()
     assert len(backend.requests) == 1
+
+
+@pytest.mark.parametrize("in_part", [True, False])
+@pytest.mark.parametrize("nothing", [entities(), answered({"errors": [{"path": "filter.location.query"}]}, b"400 No")])
+async def test_a_brief_for_which_there_is_no_culture_is_not_answered(nothing: Turn, in_part: bool) -> None:
+    async with faulty(answered({"results": {"tags": []}}), nothing) as backend:
+        qloo = Qloo(backend.url, "secret", 4, 60)
+        with pytest.raises(UnavailableError) as failure:
+            await Guide(qloo, in_part).culture(Brief(brief="b", location="Paris", interests=["x"]), soon())
+        await qloo.close()
+    assert failure.value.code == "culture_empty"
+
+
+async def test_what_interests_mean_may_be_missing_when_nobody_is_behind() -> None:
+    tags = answered({"results": {"tags": [{"id": "urn:tag:music"}]}})
+    async with faulty(ERROR, tags, entities(ANGELE)) as backend:
+        qloo = Qloo(backend.url, "secret", 1, 60)
+        brief = Brief(brief="b", location="Paris", interests=["x", "music"])
+        culture = await Guide(qloo, in_part=True).culture(brief, soon())
+        await qloo.close()
+    assert culture.signals.unknown == ("x",)
+    assert culture.missing == []
 
 
 async def test_each_key_goes_to_its_own_api_only() -> None:
