@@ -15,7 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backends import BackendClient
+from backends.persona.brief import Brief
+from backends.persona.engine import Side
 from backends.persona.kept import Kept
+from backends.persona.server import MOST_AT_ONCE, application
 from routers.call import Call
 from routers.model import Backend
 from tests.backends.personas import ROOT, YOUNG_PARENTS, Running, local, side
@@ -117,22 +120,41 @@ async def test_a_crowd_is_answered(either: Running) -> None:
     assert await crowd(either, 100) == {(200, ""): 100}
 
 
-async def test_more_briefs_than_it_holds_at_once_are_told_to_come_back(servers: Running) -> None:
-    servers.misbehave(gemini={"fault": "hang"})
-    try:
-        with side("legacy", servers.url, persona_deadline_s=4) as legacy:
-            found = await crowd(legacy, 300)
-    finally:
-        servers.misbehave()
-    assert found[503, "overloaded"] >= 1
-    assert {code for _, code in found} <= {"overloaded", "text_model_timeout", "deadline_exceeded"}
+class Waiting:
+    """A side that answers when it is told to."""
+
+    side: Side = "legacy"
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def answer(self, _brief: Brief, _until: float) -> dict[str, object]:
+        await self.go_on.wait()
+        return {"success": True}
+
+    async def close(self) -> None:
+        self.go_on.set()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_three_cleanly(number: signal.Signals) -> None:
+async def test_more_briefs_than_it_holds_at_once_are_told_to_come_back() -> None:
+    engine = Waiting()
+    transport = httpx.ASGITransport(application(engine, 60))
+    async with httpx.AsyncClient(transport=transport, base_url="http://side") as client:
+
+        async def ask() -> int:
+            return (await client.post("/generate-personas", json={"brief": "Cooks"})).status_code
+
+        asks = [asyncio.create_task(ask()) for _ in range(MOST_AT_ONCE + 20)]
+        while sum(each.done() for each in asks) < 20:
+            await asyncio.sleep(0)
+        engine.go_on.set()
+        assert Counter(await asyncio.gather(*asks)) == {200: MOST_AT_ONCE, 503: 20}
+
+
+def test_a_signal_ends_all_three_cleanly() -> None:
     with local() as servers, side("legacy", servers.url) as legacy, side("new", servers.url) as new:
         assert new.generate(brief="Cooks")["success"] is True
-        for running in (new, legacy, servers):
+        for running, number in ((new, signal.SIGTERM), (legacy, signal.SIGINT), (servers, signal.SIGTERM)):
             running.process.send_signal(number)
             assert running.process.wait(10) == 0
             with pytest.raises(httpx.ConnectError):

@@ -1,7 +1,8 @@
 """What the migration's guide tests by hand and by machine, on both sides as real processes."""
 
 from collections.abc import Iterator
-from statistics import mean
+from statistics import mean, quantiles
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -181,3 +182,13 @@ def test_a_place_is_found_in_the_brief(either: Running) -> None:
 def test_the_language_says_where_people_live_who_do_not_say_it(either: Running) -> None:
     answer = either.generate(brief="Des gens", language="de")
     assert all("Berlin" in persona["location"] for persona in answer["personas"])
+
+
+def test_different_briefs_are_answered_within_the_times_of_the_migration(either: Running) -> None:
+    times = []
+    for number, city in enumerate(("Paris", "London", "Tokyo", "Lagos", "Berlin") * 4):
+        started = perf_counter()
+        either.generate(**{**YOUNG_PARENTS, "location": city, "ageRange": {"min": 20 + number, "max": 30 + number}})
+        times.append(perf_counter() - started)
+    assert mean(times) < 5
+    assert quantiles(times, n=20)[-1] < 10
