@@ -52,6 +52,10 @@ class Metrics:
         self._breaker_state = self._gauge(
             "breaker_state", "1 for the state a breaker is in, else 0.", sum, *LANE, "state"
         )
+        self._breakers_shared = self._gauge(
+            "breakers_shared", "1 while breakers act as one in the fleet, 0 in this process alone.", min
+        )
+        self._breaker_syncs_failed = self._tally("breaker_syncs_failed", "Failed exchanges of breakers with Redis.")
         self._gauge("processes", "Processes that these metrics are of.", sum).set(1)
         self._documents = self._gauge("documents", "Documents in force.", min, "collection")
         self._revision = self._gauge("state_revision", "Revision of the state in force.", min)
@@ -91,6 +95,14 @@ class Metrics:
         """Count one change of a breaker's state, and show the new one."""
         self._transitions.add((route, backend, to))
         self.show_breaker(route, backend, to)
+
+    def show_breakers_shared(self, *, shared: bool) -> None:
+        """Show whether breakers act as one in the fleet."""
+        self._breakers_shared.set(shared)
+
+    def count_failed_breaker_sync(self) -> None:
+        """Count one exchange of breakers with the fleet that failed."""
+        self._breaker_syncs_failed.add(())
 
     def show_breaker(self, route: str, backend: str, state: BreakerState) -> None:
         """Show the state a breaker is in."""

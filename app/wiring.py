@@ -12,6 +12,7 @@ import structlog
 from app.backends import BackendClient
 from app.background import running
 from app.beginning import remember
+from app.breaker_sync import BreakerSync, Hurry
 from app.changes import Changes, Settle
 from app.clock import Clock
 from app.follow import Follower
@@ -31,6 +32,8 @@ from app.stores.journal import SqlJournal
 from app.stores.last_good import LastGood
 from app.stores.records import Collection, Entry, Store, StoreUnavailableError
 from app.stores.redis import RedisStore, redis_client
+from app.stores.redis_breakers import RedisBreakers
+from app.stores.redis_link import RedisLink
 from app.stores.sql import SqlStore
 from app.stores.sqlite import shared_sqlite_engine, sqlite_engine
 from app.switch import Switch
@@ -57,6 +60,7 @@ class Services:
     send: Send
     scrape: Scrape
     quotas: Quotas
+    breaker_sync: BreakerSync | None
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -74,7 +78,8 @@ async def wire(
     """
     clock = clock or Clock()
     metrics = Metrics()
-    lanes = LaneBook(metrics, random.random, clock.monotonic)
+    hurry = None if settings.redis_url is None else Hurry()
+    lanes = LaneBook(metrics, random.random, clock.monotonic, None if hurry is None else hurry.add)
     live = Live(_admin_digest(settings), lambda state: _watch(state, lanes, metrics))
     async with AsyncExitStack() as stack:
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
@@ -82,12 +87,13 @@ async def wire(
         standing = Standing(clock, is_own=settings.redis_url is None)
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
         store, settle = await _opened(settings, live, standing, clock, stack)
+        sync = await _in_common(settings, lanes, hurry, metrics, clock, stack)
         changes = Changes(store, live, settle, metrics, clock)
         switch = Switch(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         yield Services(
-            settings, clock, store, live, standing, changes, switch, lanes, traffic, metrics, send, scrape, quotas
+            settings, clock, store, live, standing, changes, switch, lanes, traffic, metrics, send, scrape, quotas, sync
         )
 
 
@@ -123,6 +129,20 @@ async def _opened(
     await stack.enter_async_context(running(follower.run()))
     await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
     return fleet, follower.settle
+
+
+async def _in_common(
+    settings: Settings, lanes: LaneBook, hurry: Hurry | None, metrics: Metrics, clock: Clock, stack: AsyncExitStack
+) -> BreakerSync | None:
+    """Have breakers in common with the fleet, if there is one, from before the first call."""
+    if settings.redis_url is None or hurry is None:
+        return None
+    client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+    store = RedisBreakers(RedisLink(client))
+    sync = BreakerSync(store, lanes.shared, hurry, clock.monotonic, random.random, metrics)
+    await sync.exchange_all()
+    await stack.enter_async_context(running(sync.run()))
+    return sync
 
 
 def _journal_engine(settings: Settings) -> Engine:
