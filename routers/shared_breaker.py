@@ -199,8 +199,8 @@ class SharedBreaker(Breaker):
 
     def _permit_of_few(self, now: float) -> Permit | Cause:
         answer = super()._permit_of_few(now)
-        if answer is Cause.BREAKER_OPEN and self._state is State.HALF_OPEN and not self.is_alone:
-            self._trial.want()
+        waits = answer is Cause.BREAKER_OPEN and self._state is State.HALF_OPEN and not self.is_alone
+        if waits and self._trial.want():
             self._hurry(self)
         return answer
 

@@ -13,7 +13,7 @@ KEPT_S = 1.0
 class SharedProbes(Probes):
     """The fleet's probes that this process has; while it `is_alone`, a trial of its own."""
 
-    __slots__ = ("_at_hand", "_given_s", "_out", "_results", "_unused", "_wanted", "is_alone")
+    __slots__ = ("_are_taken", "_asks", "_at_hand", "_given_s", "_out", "_results", "_unused", "_wanted", "is_alone")
 
     def __init__(self, policy: BreakerPolicy) -> None:
         self.is_alone = True
@@ -28,6 +28,8 @@ class SharedProbes(Probes):
         self._results: list[Result] = []
         self._unused: list[int] = []
         self._wanted = 0
+        self._asks = False
+        self._are_taken = False
 
     def has_room(self, now: float) -> bool:
         """Whether one more call may try now."""
@@ -36,9 +38,10 @@ class SharedProbes(Probes):
         self._at_hand = [(probe, since) for probe, since in self._at_hand if since + self._given_s > now]
         return bool(self._at_hand)
 
-    def want(self) -> None:
-        """Note that a call found no probe."""
+    def want(self) -> bool:
+        """Note that a call found no probe, and say whether it is worth asking before the next poll."""
         self._wanted += 1
+        return self._wanted == 1 and not self._are_taken
 
     def take(self, now: float) -> int:
         """The number of a new probe."""
@@ -62,7 +65,8 @@ class SharedProbes(Probes):
             self._results.append(Result(self._out.pop(number), failed, slow))
 
     def put_at_hand(self, probes: Sequence[int], since: float) -> None:
-        """Take what the fleet gives; the places are held from `since` on."""
+        """Take what the fleet gives; the places are held from `since` on. None means that all are taken."""
+        self._are_taken = self._asks and not probes
         self._at_hand += [(probe, since) for probe in probes]
 
     def news(self, now: float) -> tuple[Sequence[Result], Sequence[int], int]:
@@ -70,5 +74,6 @@ class SharedProbes(Probes):
         unused = [probe for probe, since in self._at_hand if since + KEPT_S <= now]
         self._at_hand = [(probe, since) for probe, since in self._at_hand if since + KEPT_S > now]
         told = self._results, self._unused + unused, self._wanted
+        self._asks = self._wanted > 0
         self._results, self._unused, self._wanted = [], [], 0
         return told

@@ -59,7 +59,7 @@ end
 
 local function obey(it, keys, order)
   local at = now - order.age_s
-  if at <= it.ordered then return end
+  if at < it.ordered then return end
   it.ordered, it.changed = at, true
   if order.state == it.state and FORCED[order.state] then return end
   if order.state == 'closed' then it.openings = 0 end
