@@ -53,23 +53,24 @@ class LaneBook:
         for route in routes.values():
             before = self._lanes.get(route.name, {})
             self._lanes[route.name] = {
-                name: self._kept(before.get(name), route.name, name, backend)
-                for name, backend in route.backends.items()
+                name: self._kept(before.get(name), route, name, backend) for name, backend in route.backends.items()
             }
             for backend in before.keys() - route.backends.keys():
                 self._metrics.forget_lane(route.name, backend)
 
-    def _kept(self, before: Lane | None, route: str, name: str, backend: Backend) -> Lane:
+    def _kept(self, before: Lane | None, of: Route, name: str, backend: Backend) -> Lane:
+        route, max_fallbacks = of.name, of.fallback.max_concurrency
         made_for = self._made_for.get((route, name))
         self._made_for[route, name] = backend
         if before and made_for and (made_for.url, made_for.breaker) == (backend.url, backend.breaker):
             before.max_concurrency = backend.max_concurrency
+            before.max_fallbacks = max_fallbacks
             return before
         self._metrics.show_breaker(route, name, State.CLOSED)
         breaker = self._breaker(route, name, backend)
         if before:
             _hold_on(before.breaker, breaker, self._monotonic())
-        lane = Lane(name, breaker, backend.max_concurrency)
+        lane = Lane(name, breaker, backend.max_concurrency, max_fallbacks)
         self._metrics.show_in_flight(route, name, lambda: lane.in_flight)
         return lane
 
