@@ -95,7 +95,26 @@ class FleetMachine(RuleBasedStateMachine):
             self.it.judge(self.astray.popleft())
 
     @rule(who=someone)
-    def die(self, who: int) -> None:
+    def open_and_sit_out(self, who: int) -> None:
+        """Bring a probe within reach of everybody whose messages flow."""
+        process = self.one(who)
+        if process.state is State.CLOSED:
+            self.call(who, self.it.policy.minimum_calls, ok=False)
+            self.whole(who)
+        self.it.wait(process.breaker.status(process.now).retry_after_s or 0.0)
+        for number in range(len(self.it.processes)):
+            self.whole(number)
+
+    @rule(who=someone, times=st.integers(1, 4))
+    def ask_and_ask_again(self, who: int, times: int) -> None:
+        self.ask(who, times)
+        self.whole(who)
+        self.ask(who, times)
+
+    @rule(who=someone, rarely=st.integers(0, 4))
+    def die(self, who: int, rarely: int) -> None:
+        if rarely:
+            return
         process = self.one(who)
         place = self.it.processes.index(process)
         self.asked.pop(process, None)
@@ -130,8 +149,10 @@ class FleetMachine(RuleBasedStateMachine):
             else:
                 process.end(permit, ok=ok)
 
-    @rule(who=someone, order=st.sampled_from(["force_open", "force_closed", "reset"]))
-    def order(self, who: int, order: str) -> None:
+    @rule(who=someone, order=st.sampled_from(["force_open", "force_closed", "reset"]), rarely=st.integers(0, 4))
+    def order(self, who: int, order: str, rarely: int) -> None:
+        if rarely:
+            return
         process = self.one(who)
         getattr(process.breaker, order)(process.now)
 
@@ -140,7 +161,8 @@ class FleetMachine(RuleBasedStateMachine):
         """Of one trial of the fleet, so many at most are at hand or under way within their leases."""
         if not hasattr(self, "it"):
             return
-        counts = Counter(era for era in self.probes())
+        counts = Counter(self.probes())
+        event(f"{max(counts.values(), default=0)} of {self.it.policy.probes} probes")
         assert all(count <= self.it.policy.probes for count in counts.values()), counts
 
     def probes(self) -> Iterator[int]:
@@ -195,4 +217,4 @@ def in_redis(redis: "Redis") -> None:
 
 
 TestFleetMachine = FleetMachine.TestCase
-TestFleetMachine.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestFleetMachine.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
