@@ -89,7 +89,7 @@ def _name_of(route: str, name: str, backend: Backend) -> str:
 
 def _hold_on(before: Breaker, after: Breaker, now: float) -> None:
     if isinstance(before, SharedBreaker) and isinstance(after, SharedBreaker):
-        after.continue_forced(before, now)
+        after.take_place_of(before, now)
         return
     match before.status(now).state:
         case State.FORCED_OPEN:

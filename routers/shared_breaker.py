@@ -1,5 +1,6 @@
 """A breaker that decides in its process, and acts as one with those of the same name in the fleet's others."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,9 +9,13 @@ from .causes import Cause
 from .fleet import Heard, News, Order, Told, rules_of
 from .model import BreakerPolicy
 from .shared_probes import SharedProbes
+from .window import Counts
 
 RUSH = 4
 """Failures are told at once when they are one part in so many of those that open."""
+
+LEARNT_S = 10.0
+"""Within what time all processes learn of a change of the route."""
 
 REFUSING = frozenset({State.OPEN, State.HALF_OPEN})
 ADMITTING = frozenset({State.CLOSED, State.SLOW_START})
@@ -31,17 +36,16 @@ class SharedBreaker(Breaker):
     """
 
     __slots__ = (
-        "_calls",
-        "_failures",
         "_fleet_era",
         "_heard",
         "_hears",
         "_hurry",
+        "_made_at",
         "_news",
         "_order",
         "_rush",
-        "_slow_calls",
         "_slow_rush",
+        "_told",
         "_told_order",
         "_trial",
         "_why",
@@ -65,13 +69,14 @@ class SharedBreaker(Breaker):
         self._slow_rush = max(1, policy.minimum_slow_calls // RUSH)
         self._probes = self._trial = SharedProbes(policy)
         self._fleet_era = 0
+        self._made_at: float | None = None
         self._heard: Heard | None = None
         self._hears = False
         self._news = News.NONE
         self._order: tuple[State, float] | None = None
         self._told_order: tuple[State, float] | None = None
         self._why = ""
-        self._calls = self._failures = self._slow_calls = 0
+        self._told = self._window.ever
 
     @property
     def is_alone(self) -> bool:
@@ -83,25 +88,14 @@ class SharedBreaker(Breaker):
         """Whether it is the fleet's: the fleet is within reach, and knows of every order given here."""
         return not self.is_alone and self._order is None and self._told_order is None
 
-    def record(self, permit: Permit, *, ok: bool, seconds: float, now: float) -> None:
-        """Count the result of a call that took `seconds`."""
-        if permit.era == self._era:
-            if permit.probe:
-                super().record(permit, ok=ok, seconds=seconds, now=now)
-                self._hurry(self)
-                return
-            self._calls += 1
-            if not ok or seconds > self._slow_from:
-                self._count_bad(not ok, seconds > self._slow_from)
-        super().record(permit, ok=ok, seconds=seconds, now=now)
-
     def status(self, now: float) -> BreakerStatus:
         """What people and metrics want to know; with the fleet, the counts are those of all its processes."""
         status, heard = super().status(now), self._heard
         if self.is_alone or heard is None:
             return status
-        calls, failures = heard.calls + self._calls, heard.failures + self._failures
-        slow_calls = heard.slow_calls + self._slow_calls
+        more = self._untold()
+        calls, failures = heard.calls + more.calls, heard.failures + more.failures
+        slow_calls = heard.slow_calls + more.slow_calls
         return replace(
             status,
             calls=calls,
@@ -130,8 +124,9 @@ class SharedBreaker(Breaker):
         """What a person forced upon it and since when, or None."""
         return (self._state, self._since) if self._state in FORCED else None
 
-    def continue_forced(self, before: "SharedBreaker", now: float) -> None:
-        """Hold on to what a person forced upon the breaker that this one takes the place of."""
+    def take_place_of(self, before: "SharedBreaker", now: float) -> None:
+        """Hold on to what a person forced upon the breaker of another address or policy, and to nothing else."""
+        self._made_at = now
         forced = before.forced()
         if forced is not None:
             self._force(forced[0], now)
@@ -142,6 +137,7 @@ class SharedBreaker(Breaker):
         self._catch_up(now)
         order = self._told_order = self._order or self._told_order
         results, unused, wanted = self._trial.news(now)
+        untold = self._untold()
         is_open = self._state is State.OPEN
         told = Told(
             era=self._fleet_era,
@@ -153,15 +149,15 @@ class SharedBreaker(Breaker):
             openings=self._openings,
             why=self._why,
             order=order and Order(order[0], max(0.0, now - order[1])),
-            calls=self._calls,
-            failures=self._failures,
-            slow_calls=self._slow_calls,
+            calls=untold.calls,
+            failures=untold.failures,
+            slow_calls=untold.slow_calls,
             results=results,
             unused=unused,
             wanted=wanted,
             chance=self._chance(),
         )
-        self._calls = self._failures = self._slow_calls = 0
+        self._told = self._window.ever
         self._news, self._order = News.NONE, None
         return told
 
@@ -176,6 +172,9 @@ class SharedBreaker(Breaker):
             # what has happened here since is newer than the answer; the fleet is told of it next
             return
         self._news = News.NONE
+        if first and self._is_of_old(heard, now):
+            self.reset(now)
+            return
         is_news = moved and not (first and self._state is heard.state is State.CLOSED)
         if is_news or not _are_alike(self._state, heard.state):
             self._follow(heard, now)
@@ -221,15 +220,29 @@ class SharedBreaker(Breaker):
         super()._enter(state, now, why, era=era)
         self._why = why
         if self._era != before:
-            self._calls = self._failures = self._slow_calls = 0
+            self._told = self._window.ever
         if self.is_alone and not self._hears:
             self._news = News.CHANGE
 
-    def _count_bad(self, failed: bool, slow: bool) -> None:
-        self._failures += failed
-        self._slow_calls += slow
-        if self._failures >= self._rush or self._slow_calls >= self._slow_rush:
+    def _is_of_old(self, heard: Heard, now: float) -> bool:
+        """Whether the fleet speaks of the time before the address or policy was changed, and changed back."""
+        age_s = math.inf if self._made_at is None else now - self._made_at + LEARNT_S
+        return heard.state is not State.CLOSED and heard.age_s > age_s
+
+    def _judge_window(self, now: float) -> None:
+        super()._judge_window(now)
+        untold = self._untold()
+        if untold.failures >= self._rush or untold.slow_calls >= self._slow_rush:
             self._hurry(self)
+
+    def _judge_probes(self, now: float) -> None:
+        super()._judge_probes(now)
+        self._hurry(self)
+
+    def _untold(self) -> Counts:
+        """What ended in this era and was not told yet."""
+        ever, told = self._window.ever, self._told
+        return Counts(ever.calls - told.calls, ever.failures - told.failures, ever.slow_calls - told.slow_calls)
 
     def _order_is(self, state: State, now: float) -> None:
         self._order = state, now

@@ -235,9 +235,36 @@ def test_a_breaker_in_the_place_of_another_continues_what_a_person_forced(fleet:
     it.wait(100)
     new.now = it.now
     for before, after in zip(it.processes, new.processes, strict=True):
-        after.breaker.continue_forced(before.breaker, after.now)
+        after.breaker.take_place_of(before.breaker, after.now)
     new.exchange()
     assert new.states == {State.FORCED_OPEN}
     new.processes[1].breaker.reset(new.processes[1].now)
     new.exchange()
     assert new.states == {State.CLOSED}
+
+
+def test_a_backend_that_gets_its_old_address_back_has_a_breaker_that_remembers_nothing(fleet: Fleet) -> None:
+    it, between = fleet(2), fleet(2)
+    it.processes[0].breaker.force_open(it.processes[0].now)
+    it.exchange()
+    it.wait(60)
+    again = [Process(it, process.skew) for process in it.processes]
+    for before, after in zip(between.processes, again, strict=True):
+        after.breaker.take_place_of(before.breaker, after.now)
+    it.processes = again
+    it.exchange()
+    assert it.states == {State.CLOSED}
+    it.wait(60)
+    again[0].breaker.force_open(again[0].now)
+    it.exchange()
+    assert it.states == {State.FORCED_OPEN}
+
+
+def test_a_trip_that_others_saw_just_after_a_change_is_not_forgotten(fleet: Fleet) -> None:
+    it, before = fleet(1), fleet(1)
+    it.open()
+    it.wait(1)
+    late = Process(it, 0.0)
+    late.breaker.take_place_of(before.processes[0].breaker, late.now)
+    late.exchange()
+    assert late.state is State.OPEN
