@@ -92,6 +92,8 @@ class BreakerSync:
 
     async def exchange(self, breakers: Sequence[SharedBreaker]) -> None:
         """Bring some breakers together; when the fleet is out of reach, all go on alone."""
+        if not breakers:
+            return
         async with self._one_at_a_time:
             asked = self._monotonic()
             tellings = [Telling(each.name, each.rules, each.tell(asked)) for each in breakers]
@@ -102,7 +104,7 @@ class BreakerSync:
                 return
             except BaseException:
                 # nobody may wait for an answer that will never be read
-                self._go_on_alone(breakers, "the exchange was broken off")
+                self._let_go_alone(breakers)
                 raise
             for breaker, answer in zip(breakers, heard, strict=True):
                 breaker.hear(answer, asked=asked, now=self._monotonic())
@@ -146,14 +148,17 @@ class BreakerSync:
             await asyncio.sleep(AGAIN_S * (0.2 + 0.8 * self._chance()))
 
     def _go_on_alone(self, told: Sequence[SharedBreaker], why: str) -> None:
-        now = self._monotonic()
-        for breaker in [*told, *self._breakers()]:
-            breaker.alone(now)
+        self._let_go_alone([*told, *self._breakers()])
         self._metrics.count_failed_breaker_sync()
         self._metrics.show_breakers_shared(shared=False)
         if not self._is_away:
             log.warning("breakers go on in this process alone", why=why)
         self._is_away = True
+
+    def _let_go_alone(self, breakers: Iterable[SharedBreaker]) -> None:
+        now = self._monotonic()
+        for breaker in breakers:
+            breaker.alone(now)
 
     def _are_together(self) -> None:
         self._metrics.show_breakers_shared(shared=True)

@@ -40,7 +40,7 @@ FULL = {
             },
         },
     },
-    "fallback": {"to": "legacy", "replay": "never"},
+    "fallback": {"to": "legacy", "replay": "never", "max_concurrency": 50},
     "shadow": {},
     "version": 3,
     "updated_at": "2026-01-01T00:00:00Z",
