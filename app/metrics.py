@@ -45,6 +45,7 @@ class Metrics:
         self._attempts = self._tally("attempts", "Attempts, by `answered` or why they failed.", *LANE, "result")
         self._attempt_seconds = self._timing("attempt_seconds", "Time of an attempt to its answer or failure.", *LANE)
         self._transitions = self._tally("breaker_transitions", "Changes of a breaker's state.", *LANE, "to")
+        self._breaker_syncs_failed = self._tally("breaker_syncs_failed", "Failed exchanges of breakers with Redis.")
         self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
         self._logins_limited = self._tally("logins_limited", "Of those, refused because their source failed too often.")
@@ -55,7 +56,6 @@ class Metrics:
         self._breakers_shared = self._gauge(
             "breakers_shared", "1 while breakers act as one in the fleet, 0 in this process alone.", min
         )
-        self._breaker_syncs_failed = self._tally("breaker_syncs_failed", "Failed exchanges of breakers with Redis.")
         self._gauge("processes", "Processes that these metrics are of.", sum).set(1)
         self._documents = self._gauge("documents", "Documents in force.", min, "collection")
         self._revision = self._gauge("state_revision", "Revision of the state in force.", min)
