@@ -145,6 +145,8 @@ class BreakerSync:
                         self._hurry.add_name(each)
             except StoreUnavailableError as error:
                 log.debug("changes of breakers are not heard of", why=str(error))
+            except Exception:
+                log.exception("listening for changes of breakers failed, and goes on")
             await asyncio.sleep(AGAIN_S * (0.2 + 0.8 * self._chance()))
 
     def _go_on_alone(self, told: Sequence[SharedBreaker], why: str) -> None:
