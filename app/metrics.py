@@ -59,12 +59,16 @@ class Metrics:
         self._costs = self._amount("cost", "What an answer cost, in the backend's currency.", *LANE)
         self._processing = self._amount("backend_processing_seconds", "Time a backend says it took.", *LANE)
         self._own_fallbacks = self._tally("backend_fallbacks", "Answers whose backend says it fell back.", *LANE)
+        self._breaker_syncs_failed = self._tally("breaker_syncs_failed", "Failed exchanges of breakers with Redis.")
         self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
         self._logins_limited = self._tally("logins_limited", "Of those, refused because their source failed too often.")
         self._in_flight = self._gauge("backend_in_flight", "Calls a backend has at the moment.", sum, *LANE)
         self._breaker_state = self._gauge(
             "breaker_state", "1 for the state a breaker is in, else 0.", sum, *LANE, "state"
+        )
+        self._breakers_shared = self._gauge(
+            "breakers_shared", "1 while breakers act as one in the fleet, 0 in this process alone.", min
         )
         self._gauge("processes", "Processes that these metrics are of.", sum).set(1)
         self._documents = self._gauge("documents", "Documents in force.", min, "collection")
@@ -121,6 +125,14 @@ class Metrics:
         """Count one change of a breaker's state, and show the new one."""
         self._transitions.add((route, backend, to))
         self.show_breaker(route, backend, to)
+
+    def show_breakers_shared(self, *, shared: bool) -> None:
+        """Show whether breakers act as one in the fleet."""
+        self._breakers_shared.set(shared)
+
+    def count_failed_breaker_sync(self) -> None:
+        """Count one exchange of breakers with the fleet that failed."""
+        self._breaker_syncs_failed.add(())
 
     def show_breaker(self, route: str, backend: str, state: BreakerState) -> None:
         """Show the state a breaker is in."""

@@ -23,7 +23,7 @@ from routers.plan import Plan, plan
 
 log = structlog.get_logger("crossfade.route")
 
-QUIET = {None, Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY}
+QUIET = {None, Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY, Cause.FALLBACK_CONCURRENCY}
 """What is counted and not logged: a backend that fails is heard of until its breaker opens."""
 
 

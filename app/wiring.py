@@ -13,6 +13,7 @@ from app.answers import Answers, AnswersHere
 from app.backends import BackendClient
 from app.background import running
 from app.beginning import remember
+from app.breaker_sync import BreakerSync, Hurry
 from app.cached import CachedTraffic
 from app.changes import Changes, Settle
 from app.clock import Clock
@@ -33,7 +34,9 @@ from app.stores.journal import SqlJournal
 from app.stores.last_good import LastGood
 from app.stores.records import Collection, Entry, Store, StoreUnavailableError
 from app.stores.redis import RedisStore, redis_client
-from app.stores.redis_answers import AnswersInRedis
+from app.stores.redis_answers import PATIENCE_S, AnswersInRedis
+from app.stores.redis_breakers import RedisBreakers
+from app.stores.redis_link import RedisLink
 from app.stores.sql import SqlStore
 from app.stores.sqlite import shared_sqlite_engine, sqlite_engine
 from app.switch import Switch
@@ -62,6 +65,7 @@ class Services:
     send: Send
     scrape: Scrape
     quotas: Quotas
+    breaker_sync: BreakerSync | None
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -79,7 +83,8 @@ async def wire(
     """
     clock = clock or Clock()
     metrics = Metrics()
-    lanes = LaneBook(metrics, random.random, clock.monotonic)
+    hurry = None if settings.redis_url is None else Hurry()
+    lanes = LaneBook(metrics, random.random, clock.monotonic, None if hurry is None else hurry.add)
     live = Live(_admin_digest(settings), lambda state: _watch(state, lanes, metrics))
     async with AsyncExitStack() as stack:
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
@@ -87,6 +92,7 @@ async def wire(
         standing = Standing(clock, is_own=settings.redis_url is None)
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
         store, settle = await _opened(settings, live, standing, clock, stack)
+        sync = await _in_common(settings, lanes, hurry, metrics, clock, stack)
         changes = Changes(store, live, settle, metrics, clock)
         switch = Switch(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
@@ -107,6 +113,7 @@ async def wire(
             send,
             scrape,
             quotas,
+            sync,
         )
 
 
@@ -151,7 +158,21 @@ async def _places(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Ma
         return {CachePlace.PROCESS: here, CachePlace.REDIS: here}
     # a client of its own, so that no write of a document waits behind answers
     client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
-    return {CachePlace.PROCESS: here, CachePlace.REDIS: AnswersInRedis(client, clock.monotonic)}
+    return {CachePlace.PROCESS: here, CachePlace.REDIS: AnswersInRedis(RedisLink(client, PATIENCE_S), clock.monotonic)}
+
+
+async def _in_common(
+    settings: Settings, lanes: LaneBook, hurry: Hurry | None, metrics: Metrics, clock: Clock, stack: AsyncExitStack
+) -> BreakerSync | None:
+    """Have breakers in common with the fleet, if there is one, from before the first call."""
+    if settings.redis_url is None or hurry is None:
+        return None
+    client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+    store = RedisBreakers(RedisLink(client))
+    sync = BreakerSync(store, lanes.shared, hurry, clock.monotonic, random.random, metrics)
+    await sync.exchange_all()
+    await stack.enter_async_context(running(sync.run()))
+    return sync
 
 
 def _journal_engine(settings: Settings) -> Engine:

@@ -33,8 +33,11 @@ class Dispatched(NamedTuple):
 def failure_status(attempts: Sequence[Attempt]) -> int:
     """Return the status of a call that nobody answered.
 
-    503 when no backend has seen it, 504 when the last to see it took too long, else 502.
+    503 when no backend has seen it, or the fallback had no place for it; 504 when the last to see it took too long,
+    else 502.
     """
+    if attempts and attempts[-1].cause is Cause.FALLBACK_CONCURRENCY:
+        return 503
     seen = [attempt.cause for attempt in attempts if attempt.cause not in UNSENT]
     if not seen:
         return 503

@@ -33,11 +33,12 @@ class State(StrEnum):
 
 
 class Permit(NamedTuple):
-    """What a caller holds while its call is on the way; `number` tells the probes of one era apart."""
+    """What a caller holds on the way; `number` tells the probes of one era apart, `fell_back` is its lane's."""
 
     era: int
     probe: bool = False
     number: int = 0
+    fell_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ class Cause(StrEnum):
     BREAKER_OPEN = "breaker_open"
     SLOW_START = "slow_start"
     CONCURRENCY = "concurrency"
+    FALLBACK_CONCURRENCY = "fallback_concurrency"
     CONNECT = "connect"
     TIMEOUT = "timeout"
     STATUS = "status"
@@ -16,5 +17,5 @@ class Cause(StrEnum):
     GARBAGE = "garbage"
 
 
-UNSENT = frozenset({Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY, Cause.CONNECT})
+UNSENT = frozenset({Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY, Cause.FALLBACK_CONCURRENCY, Cause.CONNECT})
 """Causes after which the backend cannot have seen the call, so that it may always be sent elsewhere."""

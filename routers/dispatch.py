@@ -19,6 +19,7 @@ _REFUSED = {
     Cause.BREAKER_OPEN: "the breaker is open",
     Cause.SLOW_START: "the breaker has just closed and admits a share of the calls",
     Cause.CONCURRENCY: "max_concurrency calls are on the way",
+    Cause.FALLBACK_CONCURRENCY: "fallback.max_concurrency calls that fell back are on the way",
 }
 
 
@@ -48,7 +49,7 @@ async def dispatch(
         if now >= deadline:
             break
         lane = lanes[name]
-        permit = lane.enter(now, last_resort=position == len(plan.order))
+        permit = lane.enter(now, last_resort=position == len(plan.order), fell_back=position > 1)
         if isinstance(permit, Cause):
             attempts.append(Attempt(name, permit, None, 0.0, _REFUSED[permit]))
             continue

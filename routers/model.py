@@ -150,11 +150,13 @@ class Backend(Part):
 class Fallback(Part):
     """Which backend answers when the decided one cannot, and whether a call may be sent twice.
 
-    Without `replay` the route's profile says it: calls that ask a question (every profile but `raw`) may.
+    Without `replay` the route's profile says it: calls that ask a question (every profile but `raw`) may. At most
+    `max_concurrency` calls that fell back are on the way to it; those it was decided for are not among them.
     """
 
     to: Key = "legacy"
     replay: Replay | None = None
+    max_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 100
 
 
 class Shadow(Part):

@@ -1,21 +1,42 @@
 """How many calls of the last seconds failed, and how many were slow."""
 
 import math
+from typing import NamedTuple
+
+
+class Counts(NamedTuple):
+    """So many calls ended, of which so many failed and were slow."""
+
+    calls: int
+    failures: int
+    slow_calls: int
 
 
 class Window:
     """A sliding window over the current second and the `seconds` - 1 before it, in one-second buckets.
 
     `calls`, `failures` and `slow_calls` are the totals as of the last `add` or `slide`. A time before the
-    newest second seen counts into that second.
+    newest second seen counts into that second. `ever` is what was added in all.
     """
 
-    __slots__ = ("_calls", "_ends", "_failures", "_place", "_second", "_slow_calls", "calls", "failures", "slow_calls")
+    __slots__ = (
+        "_calls",
+        "_ends",
+        "_failures",
+        "_forgotten",
+        "_place",
+        "_second",
+        "_slow_calls",
+        "calls",
+        "failures",
+        "slow_calls",
+    )
 
     def __init__(self, seconds: int) -> None:
         self._calls = [0] * seconds
         self._failures = [0] * seconds
         self._slow_calls = [0] * seconds
+        self._forgotten = Counts(0, 0, 0)
         self._second = 0
         self._ends = 1.0
         self._place = 0
@@ -47,12 +68,22 @@ class Window:
         self._ends = self._second + 1.0
         self._place = self._second % size
 
+    @property
+    def ever(self) -> Counts:
+        """What was added since the beginning, forgotten or not."""
+        calls, failures, slow_calls = self._forgotten
+        return Counts(calls + self.calls, failures + self.failures, slow_calls + self.slow_calls)
+
     def clear(self) -> None:
         """Forget everything."""
         for place in range(len(self._calls)):
             self._empty(place)
 
     def _empty(self, place: int) -> None:
+        calls, failures, slow_calls = self._forgotten
+        self._forgotten = Counts(
+            calls + self._calls[place], failures + self._failures[place], slow_calls + self._slow_calls[place]
+        )
         self.calls -= self._calls[place]
         self.failures -= self._failures[place]
         self.slow_calls -= self._slow_calls[place]

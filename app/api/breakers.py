@@ -1,5 +1,6 @@
 """Breakers: what they see, and the three things a person can do to one."""
 
+from enum import StrEnum
 from typing import Literal
 
 import structlog
@@ -12,6 +13,7 @@ from app.stores.records import Action
 from app.wiring import Services
 from routers.breaker import State
 from routers.lanes import Lane
+from routers.shared_breaker import SharedBreaker
 
 log = structlog.get_logger("crossfade.breaker")
 
@@ -20,11 +22,23 @@ router = APIRouter(tags=["breakers"])
 Command = Literal["open", "close", "reset"]
 
 
+class Scope(StrEnum):
+    """Whose breaker it is: the whole fleet's, or that of this process alone."""
+
+    FLEET = "fleet"
+    PROCESS = "process"
+
+
 class BreakerView(BaseModel):
-    """One breaker; rates and `share` (of calls admitted) are 0 to 1, counts are those of its window."""
+    """One breaker; rates and `share` (of calls admitted) are 0 to 1, counts are those of its window.
+
+    All but `in_flight` is the fleet's if `scope` says so. In the answer to a command `process` says that the fleet
+    could not be told yet.
+    """
 
     route: str
     backend: str
+    scope: Scope
     state: State
     calls: int
     failures: int
@@ -46,13 +60,13 @@ class Breakers(BaseModel):
 
 @router.get("/breakers")
 async def list_breakers(services: ServicesOf, _: Reader) -> Breakers:
-    """List every breaker of this process."""
+    """List every breaker; in a fleet whose Redis answers, as the whole fleet has it."""
     return _all(services)
 
 
 @router.get("/monitoring/circuit-breaker")
 async def circuit_breaker(services: ServicesOf, _: Reader) -> Breakers:
-    """List every breaker of this process: the same as /breakers."""
+    """List every breaker: the same as /breakers."""
     return _all(services)
 
 
@@ -60,10 +74,15 @@ async def circuit_breaker(services: ServicesOf, _: Reader) -> Breakers:
 async def command_breaker(
     services: ServicesOf, principal: Killer, route: str, backend: str, command: Command, body: Reasoned | None = None
 ) -> BreakerView:
-    """Hold a breaker open or closed until further notice, or reset it to closed with nothing remembered."""
+    """Hold a breaker open or closed until further notice, or reset it to closed with nothing remembered.
+
+    In a fleet this acts in every process. Without Redis it acts in this one, and in the others when Redis is back.
+    """
     lane = _lane(services, route, backend)
     now = services.clock.monotonic()
     {"open": lane.breaker.force_open, "close": lane.breaker.force_closed, "reset": lane.breaker.reset}[command](now)
+    if services.breaker_sync is not None and isinstance(lane.breaker, SharedBreaker):
+        await services.breaker_sync.exchange([lane.breaker])
     action = Action(f"breaker_{command}")
     try:
         await services.changes.note(action, "breaker", f"{route}/{backend}", by(principal, body.reason if body else ""))
@@ -97,6 +116,7 @@ def _view(route: str, lane: Lane, now: float) -> BreakerView:
     return BreakerView(
         route=route,
         backend=lane.backend,
+        scope=Scope.FLEET if isinstance(lane.breaker, SharedBreaker) and lane.breaker.is_shared else Scope.PROCESS,
         state=status.state,
         calls=status.calls,
         failures=status.failures,

@@ -1,20 +1,16 @@
 """The live state in Redis: every write is one script, which no other comes between; nothing is tried twice."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
-from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import MasterNotFoundError
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from app.stores.records import (
     Change,
@@ -28,6 +24,7 @@ from app.stores.records import (
     StoreUnavailableError,
     StrangeError,
 )
+from app.stores.redis_link import RedisLink
 from app.stores.redis_scripts import MARK, OUTLINE, REFILL, SINCE, WRITE
 from app.stores.redis_text import applied, brought_up, entry, line_of, name_of, stored, text_of
 from app.stores.sentinel_url import SCHEME, sentinel_address
@@ -91,12 +88,11 @@ def _client_of(url: str, options: dict[str, Any]) -> Redis:
     return Redis.from_pool(pool)
 
 
-class RedisStore:
+class RedisStore(RedisLink):
     """The live state under one prefix; the hash tag in the prefix keeps its keys on one node.
 
-    `kept_changes` is about how many changes `since` reaches back; after `silence_s` without a ring the connection is
-    asked whether it still is one. What may be long is read and put in by pages of `page_size`, since every answer has
-    to come within `timeout_s`.
+    `kept_changes` is about how many changes `since` reaches back. What may be long is read and put in by pages of
+    `page_size`, since every answer has to come within `timeout_s`.
     """
 
     def __init__(
@@ -108,13 +104,11 @@ class RedisStore:
         page_size: int = 500,
         timeout_s: float = 1.0,
     ) -> None:
-        self._client = client
+        super().__init__(client, timeout_s, silence_s)
         self._keys = [f"{prefix}:{each}" for each in ("state", "documents", "versions", "changes")]
         self._channel = f"{prefix}:changed"
         self._kept_changes = kept_changes
-        self._silence_s = silence_s
         self._page_size = page_size
-        self._timeout_s = timeout_s
         self._outline = client.register_script(OUTLINE)
         self._since = client.register_script(SINCE)
         self._write = client.register_script(WRITE)
@@ -123,7 +117,7 @@ class RedisStore:
 
     async def mark(self) -> Mark | None:
         """Return where the state is, None when it is empty."""
-        epoch, revision = await self._asked(self._mark(self._keys))
+        epoch, revision = await self.asked(self._mark(self._keys))
         return None if epoch is None else Mark(epoch, int(revision))
 
     async def load(self) -> Snapshot | None:
@@ -131,10 +125,10 @@ class RedisStore:
 
         It is read in pages, each within the time limit, and then brought up to what has changed in the meantime.
         """
-        (epoch, revision), names = await self._asked(self._outline(self._keys))
+        (epoch, revision), names = await self.asked(self._outline(self._keys))
         if epoch is None:
             return None
-        pages = [await self._asked(self._client.hmget(self._keys[1], page)) for page in _pages(names, self._page_size)]
+        pages = [await self.asked(self._client.hmget(self._keys[1], page)) for page in _pages(names, self._page_size)]
         texts: Iterator[Any] = filter(None, chain.from_iterable(pages))
         later = await self.since(epoch, int(revision))
         if later is None:
@@ -150,7 +144,7 @@ class RedisStore:
         """
         wanted = [argument for change in changes for argument in _arguments(change)]
         told = (self._channel, self._kept_changes, *(known or ("", "")))
-        answer = await self._asked(self._write(self._keys, [*told, *wanted]))
+        answer = await self.asked(self._write(self._keys, [*told, *wanted]))
         match answer:
             case None:
                 raise EmptyError("Redis holds no state: it has been emptied or is new, and is to be refilled")
@@ -186,11 +180,9 @@ class RedisStore:
 
         Raises StoreUnavailableError when the connection is lost.
         """
-        async with self._as_unavailable(), self._client.pubsub() as doorbell:
-            await self._asked(doorbell.subscribe(self._channel))
-            while True:
-                if (await self._heard(doorbell))["type"] != "pong":
-                    yield
+        async with aclosing(self.messages(self._channel)) as messages:
+            async for _ in messages:
+                yield
 
     async def refill(
         self,
@@ -210,33 +202,15 @@ class RedisStore:
             return False
         waiting = [await self._put_aside(texts), await self._put_aside(versions)]
         told = (self._channel, snapshot.epoch, snapshot.revision, len(texts), len(versions), *(over or ("", "")))
-        return bool(await self._asked(self._refill([*self._keys, *waiting], told)))
+        return bool(await self.asked(self._refill([*self._keys, *waiting], told)))
 
     async def check(self) -> None:
         """Raise StoreUnavailableError unless Redis answers."""
-        await self._asked(self._client.ping())
-
-    async def _asked(self, question: Awaitable[T]) -> T:
-        async with self._as_unavailable():
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    return await question
-            except TimeoutError as error:
-                raise StoreUnavailableError(f"Redis failed: no answer within {self._timeout_s:g} s") from error
-
-    @asynccontextmanager
-    async def _as_unavailable(self) -> AsyncIterator[None]:
-        try:
-            yield
-        # a RuntimeError is what uvloop calls a connection that has just been closed
-        except (RedisError, OSError, RuntimeError) as error:
-            # the driver does not see that a connection was reset while nobody asked; each would fail one question
-            await self._client.connection_pool.disconnect(inuse_connections=False)
-            raise StoreUnavailableError(f"Redis failed: {_told(error)}") from error
+        await self.asked(self._client.ping())
 
     async def _page_after(self, epoch: str, revision: int) -> tuple[int, list[Entry]] | None:
         """Return the latest revision and the first changes after one; None when they have a gap."""
-        (here, now), found = await self._asked(self._since(self._keys, [revision, self._page_size]))
+        (here, now), found = await self.asked(self._since(self._keys, [revision, self._page_size]))
         if here != epoch:
             return None
         entries = [entry(epoch, each) for each in found]
@@ -251,25 +225,8 @@ class RedisStore:
             async with self._client.pipeline(transaction=True) as together:
                 together.hset(key, mapping=dict(page))
                 together.expire(key, WAITING_S)
-                await self._asked(together.execute())
+                await self.asked(together.execute())
         return key
-
-    async def _heard(self, doorbell: PubSub) -> dict[str, Any]:
-        message: dict[str, Any] | None = await doorbell.get_message(timeout=self._silence_s)
-        if message is None:
-            await self._asked(doorbell.ping())
-            message = await doorbell.get_message(timeout=self._silence_s)
-        if message is None:
-            raise StoreUnavailableError("Redis failed: it does not answer any more")
-        return message
-
-
-def _told(error: Exception) -> str:
-    """Return what a person has of an error: without the driver's objects, and where in a script it was."""
-    said = str(error)
-    if isinstance(error, MasterNotFoundError):
-        return f"{said.partition(' : ')[0]}: no sentinel that can be reached names one"
-    return said.rpartition(": -")[2] if said.startswith("Error running script") else said
 
 
 def _arguments(change: Change) -> tuple[str | int, ...]:

@@ -1,18 +1,20 @@
 """Answers that are kept in Redis, so that every process of a fleet may give them again."""
 
-import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import orjson
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from app.answers import Kept
+from app.stores.records import StoreUnavailableError
+from app.stores.redis_link import RedisLink
 
 T = TypeVar("T")
+
+FIND = "return redis.call('GET', KEYS[1])"
+KEEP = "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])"
 
 PATIENCE_S = 0.05
 """How long a call waits for Redis, whose answer it can do without."""
@@ -26,18 +28,21 @@ log = structlog.get_logger("crossfade.cache")
 class AnswersInRedis:
     """Keeps answers under one prefix, each until nobody may use it any more.
 
-    While Redis is away nothing is found and nothing kept: the backends are asked. `monotonic` is in seconds.
+    While Redis is away nothing is found and nothing kept: the backends are asked. The link should have the PATIENCE_S
+    of a call; `monotonic` is in seconds.
     """
 
-    def __init__(self, client: Redis, monotonic: Callable[[], float], prefix: str = "{crossfade}:answer:") -> None:
-        self._client = client
+    def __init__(self, link: RedisLink, monotonic: Callable[[], float], prefix: str = "{crossfade}:answer:") -> None:
+        self._link = link
+        self._find = link.script(FIND)
+        self._keep = link.script(KEEP)
         self._monotonic = monotonic
         self._prefix = prefix
         self._asks_from = -math.inf
 
     async def find(self, key: bytes, now: float) -> Kept | None:
         """Return what is kept under a key and still usable."""
-        text = await self._unless_away(lambda: self._client.get(self._name(key)))
+        text = await self._unless_away(lambda: self._find([self._name(key)], []))
         kept = _read(text) if isinstance(text, str) else None
         return kept if kept is not None and kept.usable_until > now else None
 
@@ -45,19 +50,17 @@ class AnswersInRedis:
         """Keep an answer in the place of any other under its key."""
         # the time an answer spent elsewhere makes this a little long; `usable_until` is what counts
         usable_ms = max(1, round((kept.usable_until - kept.made_at) * 1000))
-        await self._unless_away(lambda: self._client.set(self._name(key), _written(kept), px=usable_ms))
+        await self._unless_away(lambda: self._keep([self._name(key)], [_written(kept), usable_ms]))
 
     async def _unless_away(self, question: Callable[[], Awaitable[T]]) -> T | None:
         now = self._monotonic()
         if now < self._asks_from:
             return None
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await question()
-        # a RuntimeError is what uvloop calls a connection that has just been closed
-        except (RedisError, OSError, RuntimeError, TimeoutError) as error:
+            return await self._link.asked(question())
+        except StoreUnavailableError as error:
             self._asks_from = now + PAUSE_S
-            log.warning("the cache in Redis is away", why=f"{type(error).__name__} {error}"[:200])
+            log.warning("the cache in Redis is away", why=str(error))
             return None
 
     def _name(self, key: bytes) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.answers import OVERHEAD_BYTES, Answers, AnswersHere, Kept
 from app.stores.redis import redis_client
 from app.stores.redis_answers import PAUSE_S, AnswersInRedis
+from app.stores.redis_link import RedisLink
 from tests.servers import RedisServer, redis_server
 
 NOW = 1_800_000_000.0
@@ -34,7 +35,7 @@ async def answers(request: pytest.FixtureRequest, server: RedisServer) -> AsyncI
         return
     async with redis_client(server.url) as client:
         await client.flushall()
-        yield AnswersInRedis(client, lambda: 0.0)
+        yield AnswersInRedis(RedisLink(client, 1.0), lambda: 0.0)
 
 
 async def test_an_answer_comes_back_byte_by_byte(answers: Answers) -> None:
@@ -95,7 +96,7 @@ def _size_of(each: Kept) -> int:
 
 async def test_redis_forgets_by_itself(server: RedisServer) -> None:
     async with redis_client(server.url) as client:
-        await AnswersInRedis(client, lambda: 0.0).keep(b"k", kept(usable_s=1000))
+        await AnswersInRedis(RedisLink(client, 1.0), lambda: 0.0).keep(b"k", kept(usable_s=1000))
         assert 990_000 < await client.pttl("{crossfade}:answer:" + b"k".hex()) <= 1_000_000
 
 
@@ -103,14 +104,14 @@ async def test_what_another_version_kept_is_not_found(server: RedisServer) -> No
     async with redis_client(server.url) as client:
         for text in ("", "nonsense", "[1]\n{}", '[1,2,3,[["a"]]]\n', '{"a":1}\nb', '[0,9e12,9e12,[["\\u0416","b"]]]\n'):
             await client.set("{crossfade}:answer:" + b"k".hex(), text)
-            assert await AnswersInRedis(client, lambda: 0.0).find(b"k", NOW) is None
+            assert await AnswersInRedis(RedisLink(client, 1.0), lambda: 0.0).find(b"k", NOW) is None
 
 
 async def test_a_redis_that_is_away_is_left_alone_for_a_while(tmp_path: Path) -> None:
     seconds = 0.0
     with redis_server(tmp_path) as server:
         async with redis_client(server.url) as client:
-            answers = AnswersInRedis(client, lambda: seconds)
+            answers = AnswersInRedis(RedisLink(client, 1.0), lambda: seconds)
             await answers.keep(b"k", kept())
             server.kill()
             assert await answers.find(b"k", NOW) is None

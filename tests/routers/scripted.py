@@ -100,7 +100,12 @@ def a_route(**changes: Any) -> Route:
 def lanes_of(route: Route) -> dict[str, Lane]:
     """Return fresh lanes, without chance."""
     return {
-        name: Lane(name, Breaker(backend.breaker, lambda: 0.0, lambda _: None), backend.max_concurrency)
+        name: Lane(
+            name,
+            Breaker(backend.breaker, lambda: 0.0, lambda _: None),
+            backend.max_concurrency,
+            route.fallback.max_concurrency,
+        )
         for name, backend in route.backends.items()
     }
 

@@ -1,4 +1,12 @@
-"""What went wrong in other breakers, one test each."""
+"""What went wrong in other breakers, one test each.
+
+- resilience4j 903, 1394: https://github.com/resilience4j/resilience4j/issues/903, …/issues/1394
+- pybreaker 24: https://github.com/danielfm/pybreaker/issues/24
+- trinity 698: https://github.com/Abilityai/trinity/pull/698
+- yuzu 3018: https://github.com/Tr3kkR/Yuzu/issues/3018
+- deer-flow 3991: https://github.com/bytedance/deer-flow/pull/3991
+- nemo-agent-toolkit 2158: https://github.com/NVIDIA/NeMo-Agent-Toolkit/pull/2158
+"""
 
 from routers.breaker import Permit, State
 from routers.causes import Cause

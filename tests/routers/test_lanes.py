@@ -11,7 +11,7 @@ from tests.routers.driven import Driven
 def lane(max_concurrency: int = 2, **policy: float) -> tuple[Driven, Lane]:
     """A lane and the breaker in it."""
     it = Driven(**policy)
-    return it, Lane("new", it.breaker, max_concurrency)
+    return it, Lane("new", it.breaker, max_concurrency, max_fallbacks=1)
 
 
 def entered(it: Driven, lane: Lane) -> Permit:
@@ -125,3 +125,15 @@ def test_as_many_are_in_flight_as_entered_and_have_not_left_and_never_too_many(
         elif inside:
             new.leave(inside.pop(0), Ending(what), seconds=0.1, now=it.now)
         assert new.in_flight == len(inside) <= most
+
+
+def test_of_the_calls_of_a_lane_so_many_may_have_fallen_back() -> None:
+    it, legacy = lane(3)
+    fallen = legacy.enter(it.now, last_resort=True, fell_back=True)
+    assert isinstance(fallen, Permit)
+    assert legacy.enter(it.now, last_resort=True, fell_back=True) is Cause.FALLBACK_CONCURRENCY
+    entered(it, legacy)
+    assert (legacy.in_flight, legacy.fallbacks) == (2, 1), "those it was decided for have places of their own"
+    legacy.leave(fallen, Ending.OK, seconds=0.1, now=it.now)
+    assert (legacy.in_flight, legacy.fallbacks) == (1, 0)
+    assert isinstance(legacy.enter(it.now, last_resort=True, fell_back=True), Permit)

@@ -40,7 +40,6 @@ FULL = {
             },
         },
     },
-    "fallback": {"to": "legacy", "replay": "never"},
     "cache": {
         "ttl_s": 300,
         "stale_if_error_s": 3600,
@@ -49,6 +48,7 @@ FULL = {
         "max_bytes": 1000,
         "store": "redis",
     },
+    "fallback": {"to": "legacy", "replay": "never", "max_concurrency": 50},
     "shadow": {},
     "signals": {
         "items": "$.results[*].id",
