@@ -45,6 +45,12 @@ class Metrics:
         self._attempts = self._tally("attempts", "Attempts, by `answered` or why they failed.", *LANE, "result")
         self._attempt_seconds = self._timing("attempt_seconds", "Time of an attempt to its answer or failure.", *LANE)
         self._transitions = self._tally("breaker_transitions", "Changes of a breaker's state.", *LANE, "to")
+        self._cached = self._tally(
+            "cache_answers",
+            "Calls of routes with a cache, by the backend whose answer was given: hit, miss, stale or bypass.",
+            *LANE,
+            "result",
+        )
         self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
         self._logins_limited = self._tally("logins_limited", "Of those, refused because their source failed too often.")
@@ -76,6 +82,10 @@ class Metrics:
         """Count one attempt to get an answer from a backend."""
         self._attempts.add((route, backend, result))
         self._attempt_seconds.add((route, backend), seconds)
+
+    def count_cached(self, route: str, backend: str, result: str) -> None:
+        """Count what the cache had to do with one carried call."""
+        self._cached.add((route, backend, result))
 
     def count_write(self, collection: str, action: str) -> None:
         """Count one acknowledged write."""

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[
         str, Field(description="Addresses and networks whose `X-Forwarded-For` is believed, with commas between.")
     ] = ""
+    cache_bytes: Annotated[
+        int, Field(ge=0, description="Bytes of answers a process keeps for routes with a cache in it.")
+    ] = 67_108_864
     drain_s: Annotated[
         float, Field(ge=0, le=86_400, description="Seconds that open requests may take to end at a stop.")
     ] = 20.0

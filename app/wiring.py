@@ -3,15 +3,17 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
+from app.answers import Answers, AnswersHere
 from app.backends import BackendClient
 from app.background import running
 from app.beginning import remember
+from app.cached import CachedTraffic
 from app.changes import Changes, Settle
 from app.clock import Clock
 from app.follow import Follower
@@ -31,10 +33,12 @@ from app.stores.journal import SqlJournal
 from app.stores.last_good import LastGood
 from app.stores.records import Collection, Entry, Store, StoreUnavailableError
 from app.stores.redis import RedisStore, redis_client
+from app.stores.redis_answers import AnswersInRedis
 from app.stores.sql import SqlStore
 from app.stores.sqlite import shared_sqlite_engine, sqlite_engine
 from app.switch import Switch
 from app.traffic import Traffic
+from routers.cache.policy import Place as CachePlace
 from routers.call import Send
 
 log = structlog.get_logger("crossfade.start")
@@ -53,6 +57,7 @@ class Services:
     switch: Switch
     lanes: LaneBook
     traffic: Traffic
+    cached: CachedTraffic
     metrics: Metrics
     send: Send
     scrape: Scrape
@@ -85,9 +90,23 @@ async def wire(
         changes = Changes(store, live, settle, metrics, clock)
         switch = Switch(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
+        cached = CachedTraffic(traffic, await _places(settings, clock, stack), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         yield Services(
-            settings, clock, store, live, standing, changes, switch, lanes, traffic, metrics, send, scrape, quotas
+            settings,
+            clock,
+            store,
+            live,
+            standing,
+            changes,
+            switch,
+            lanes,
+            traffic,
+            cached,
+            metrics,
+            send,
+            scrape,
+            quotas,
         )
 
 
@@ -123,6 +142,16 @@ async def _opened(
     await stack.enter_async_context(running(follower.run()))
     await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
     return fleet, follower.settle
+
+
+async def _places(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Mapping[CachePlace, Answers]:
+    """Say where answers are kept: without a Redis all in the process, which is the only one then."""
+    here = AnswersHere(settings.cache_bytes)
+    if settings.redis_url is None:
+        return {CachePlace.PROCESS: here, CachePlace.REDIS: here}
+    # a client of its own, so that no write of a document waits behind answers
+    client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+    return {CachePlace.PROCESS: here, CachePlace.REDIS: AnswersInRedis(client, clock.monotonic)}
 
 
 def _journal_engine(settings: Settings) -> Engine:

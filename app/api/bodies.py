@@ -33,16 +33,18 @@ async def _rest(
     services: Services, route: Route, headers: Headers, receive: Receive, first: bytes
 ) -> tuple[bytes, Upload | None]:
     limit, seconds = services.settings.max_body_bytes, services.settings.body_timeout_s
-    length = _length(headers)
-    if (length is None or length > GATHERED_BYTES) and not decides_by_body(route):
+    # the route may have changed while the piece came
+    if _is_carried(services.live.state.routes.get(route.name, route), length := _length(headers)):
         clock = services.clock.monotonic
         return b"", Upload(receive, first, length, limit=limit, seconds=seconds, clock=clock)
     return await in_time(read_body(receive, limit, first), seconds), None
 
 
-def decides_by_body(route: Route) -> bool:
-    """Whether the caller's key or an attribute is in the body, so that nothing is decided before it is here."""
-    return any(source.json_path is not None for source in (route.key, *route.attributes.values()))
+def _is_carried(route: Route, length: int | None) -> bool:
+    """Whether the body is needed by no one but a backend: not to know who calls, nor, if short, for a kept answer."""
+    if any(source.json_path is not None for source in (route.key, *route.attributes.values())):
+        return False
+    return route.cache is None if length is None else length > GATHERED_BYTES
 
 
 def _length(headers: Headers) -> int | None:

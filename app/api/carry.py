@@ -15,6 +15,7 @@ from app.api.peers import source_in
 from app.api.relay import pass_on, pass_whole
 from app.api.uploads import Upload
 from app.auth import Role
+from app.cached import cache_marks
 from app.errors import Code, ProblemError
 from app.traffic import Choice
 from app.wiring import Services
@@ -59,13 +60,15 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
         route = _admitting(services, scope, name)
     lanes = services.lanes.of(name)
     call = _call(services, scope, path, body, upload)
-    choice = services.traffic.choose(route, _context(route, scope["headers"], body))
+    context = _context(route, scope["headers"], body)
+    choice = services.traffic.choose(route, context)
     try:
         with UnlessLeft(receive, WATCHED_AFTER_S if upload is None else 0.0):
-            carried = await services.traffic.carry(route, choice.plan, call)
+            given = await services.cached.carry(route, choice, context, call)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
-    marks = _marks(choice, carried)
+    carried = given.carried
+    marks = _marks(choice, carried) + cache_marks(given)
     if carried.answer is None:
         raise _failure(route, carried, lanes, services.clock.monotonic(), marks)
     if carried.answer.rest is None:

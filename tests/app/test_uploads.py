@@ -156,6 +156,19 @@ async def test_a_body_that_decides_is_whole_before_a_backend_is_asked(service: R
         assert (await caller.end()).body == digest(BODY)
 
 
+@pytest.mark.parametrize("framing", [ANNOUNCED, CHUNKED])
+async def test_a_long_body_gets_no_answer_that_was_kept_for_another(service: RunningService, framing: str) -> None:
+    async with taking() as new:
+        cached = {"fallback": {"replay": "always"}, "cache": {"ttl_s": 60}}
+        await make(service, {"new": new.url, "legacy": new.url}, **cached)
+        for first in (HALF, OTHER_HALF):
+            caller = await calling(service, framing)
+            await caller.send(first)
+            await caller.send(OTHER_HALF)
+            answer = await caller.end()
+            assert (answer.body, "x-crossfade-cache: bypass" in answer.head) == (digest(first + OTHER_HALF), True)
+
+
 async def test_a_short_body_in_two_pieces_is_whole_before_a_backend_is_asked(service: RunningService) -> None:
     async with taking() as new:
         await make(service, {"new": new.url, "legacy": new.url})
