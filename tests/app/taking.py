@@ -72,6 +72,33 @@ async def takes_all(arriving: Arriving) -> None:
     await arriving.answer(whole(digest(arriving.body)))
 
 
+def answers_after(size: int, answer: bytes) -> Play:
+    """Return a play that answers before the end of the body."""
+
+    async def play(arriving: Arriving) -> None:
+        await arriving.take(size)
+        await arriving.answer(answer)
+        await arriving.hang()
+
+    return play
+
+
+def closes_after(size: int) -> Play:
+    """Return a play that hangs up before the end of the body."""
+
+    async def play(arriving: Arriving) -> None:
+        await arriving.take(size)
+        arriving.close()
+
+    return play
+
+
+async def only_reads(arriving: Arriving) -> None:
+    """Take the whole body, and give no answer."""
+    await arriving.take_all()
+    await arriving.hang()
+
+
 class Taker:
     """A running backend: its address, its requests, how many connections came and how many are open."""
 

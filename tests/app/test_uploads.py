@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.app.fronted import PATIENCE_S, Heard, heard, make, opened, with_flag, written
-from tests.app.taking import Arriving, Play, Taker, digest, takes_all, taking
+from tests.app.fronted import PATIENCE_S, heard, make, opened, with_flag, written
+from tests.app.sending import ANNOUNCED, BODY, CHUNKED, HALF, OTHER_HALF, TO_THE_END, Caller, calling
+from tests.app.taking import Arriving, Taker, answers_after, closes_after, digest, only_reads, takes_all, taking
 from tests.faulty import chunk, whole
 from tests.service import RunningService, started
 
 LIMIT = 2 << 20
 BODY_TIMEOUT_S = 1.5
-HALF = random.Random(7).randbytes(300_000)
-OTHER_HALF = random.Random(8).randbytes(300_000)
-BODY = HALF + OTHER_HALF
 STRICT = {
     "minimum_calls": 1,
     "failure_rate": 0.01,
@@ -24,9 +22,6 @@ STRICT = {
     "minimum_slow_calls": 1,
     "slow_call_rate": 0.01,
 }
-TO_THE_END = "Connection: close"
-ANNOUNCED = f"Content-Length: {len(BODY)}"
-CHUNKED = "Transfer-Encoding: chunked"
 
 
 @pytest.fixture(scope="module")
@@ -37,39 +32,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         with_flag(running)
         yield running
         assert "Traceback" not in running.log
-
-
-class Caller:
-    """Somebody who sends a body piece by piece."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, framing: str) -> None:
-        self.reader = reader
-        self.writer = writer
-        self._is_chunked = framing == CHUNKED
-
-    async def send(self, piece: bytes) -> None:
-        self.writer.write(chunk(piece) if self._is_chunked else piece)
-        await self.writer.drain()
-
-    async def end(self) -> Heard:
-        """End the body, and return what comes back until the connection ends."""
-        if self._is_chunked:
-            self.writer.write(chunk(b""))
-        return await self.answer()
-
-    async def answer(self) -> Heard:
-        async with asyncio.timeout(PATIENCE_S):
-            got = await self.reader.read()
-        self.writer.close()
-        head, _, body = got.partition(b"\r\n\r\n")
-        return Heard(int(head.split()[1]), head.decode("latin-1").lower(), body, was_reset=False)
-
-
-async def calling(service: RunningService, framing: str = ANNOUNCED, *headers: str) -> Caller:
-    """Begin a request that ends its connection."""
-    reader, writer = await opened(service)
-    writer.write(written("POST /route/r HTTP/1.1", TO_THE_END, framing, *headers))
-    return Caller(reader, writer, framing)
 
 
 async def soon(holds: Callable[[], bool]) -> None:
@@ -95,34 +57,10 @@ def in_flight(service: RunningService) -> set[str]:
     return {line.rpartition(" ")[2] for line in lines if line.startswith("crossfade_backend_in_flight{")}
 
 
-def answers_after(size: int, answer: bytes) -> Play:
-    """Return a play that answers before the end of the body."""
-
-    async def play(arriving: Arriving) -> None:
-        await arriving.take(size)
-        await arriving.answer(answer)
-        await arriving.hang()
-
-    return play
-
-
 async def send_for_ever(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(chunk(HALF))
         await writer.drain()
-
-
-def closes_after(size: int) -> Play:
-    async def play(arriving: Arriving) -> None:
-        await arriving.take(size)
-        arriving.close()
-
-    return play
-
-
-async def only_reads(arriving: Arriving) -> None:
-    await arriving.take_all()
-    await arriving.hang()
 
 
 def strict(backend: Taker, **fields: Any) -> dict[str, Any]:
