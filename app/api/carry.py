@@ -38,7 +38,7 @@ OPERATION = {
     "`-Variant`, `-Reason`, `-Flag-Version`, `-Decision-Id`, and `-Fallback` when another backend than the decided "
     "one answered.",
     "responses": {
-        "default": {"description": "The backend's answer."},
+        "default": {"description": "The backend's answer, or a problem of Crossfade's own."},
         "429": {"description": "Too many calls without a token from this source: `rate_limited`."},
         "502": {"description": "No backend answered: `route_failed`, with the attempts."},
         "503": {"description": "No backend could be asked: `route_unavailable`, with the attempts."},
