@@ -3,10 +3,11 @@
 import asyncio
 import random
 
-from tests.app.fronted import PATIENCE_S, Heard, opened, written
+from tests.app.fronted import Heard, opened, written
 from tests.faulty import chunk
 from tests.service import RunningService
 
+LONG_PATIENCE_S = 60
 HALF = random.Random(7).randbytes(300_000)
 OTHER_HALF = random.Random(8).randbytes(300_000)
 BODY = HALF + OTHER_HALF
@@ -34,7 +35,7 @@ class Caller:
         return await self.answer()
 
     async def answer(self) -> Heard:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(LONG_PATIENCE_S):
             got = await self.reader.read()
         self.writer.close()
         head, _, body = got.partition(b"\r\n\r\n")

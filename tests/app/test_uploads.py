@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from tests.app.fronted import PATIENCE_S, heard, make, opened, with_flag, written
-from tests.app.sending import ANNOUNCED, BODY, CHUNKED, HALF, OTHER_HALF, TO_THE_END, Caller, calling
+from tests.app.sending import ANNOUNCED, BODY, CHUNKED, HALF, OTHER_HALF, TO_THE_END, calling
 from tests.app.taking import Arriving, Taker, answers_after, closes_after, digest, only_reads, takes_all, taking
 from tests.faulty import chunk, whole
 from tests.service import RunningService, started
 
 LIMIT = 2 << 20
+LARGE = 64 << 20
 BODY_TIMEOUT_S = 2.5
 STRICT = {
     "minimum_calls": 1,
@@ -32,6 +33,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         with_flag(running)
         yield running
         assert "Traceback" not in running.log
+
+
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Run another for large bodies and many, which takes callers their time, too."""
+    with started(tmp_path_factory.mktemp("roomy"), max_body_bytes=LARGE) as running:
+        with_flag(running)
+        yield running
 
 
 async def soon(holds: Callable[[], bool]) -> None:
@@ -301,7 +310,7 @@ async def test_a_connection_whose_upload_is_over_is_used_again(service: RunningS
         assert new.connections == 1
 
 
-async def test_two_hundred_uploads_at_once_arrive_as_they_were_sent(service: RunningService) -> None:
+async def test_two_hundred_uploads_at_once_arrive_as_they_were_sent(roomy: RunningService) -> None:
     def request(number: int) -> tuple[bytes, bytes]:
         body = random.Random(number).randbytes(1 << 20)
         if number % 2:
@@ -311,37 +320,30 @@ async def test_two_hundred_uploads_at_once_arrive_as_they_were_sent(service: Run
 
     async def one(number: int) -> bool:
         body, sent = request(number)
-        answer = await heard(service, sent)
+        answer = await heard(roomy, sent, patience_s=60)
         return (answer.status, answer.body) == (200, digest(body))
 
     async with taking() as new:
         backend = {"url": new.url, "max_concurrency": 1000}
-        await make(service, {"new": backend, "legacy": backend}, deadline_ms=60_000)
+        await make(roomy, {"new": backend, "legacy": backend}, deadline_ms=60_000)
         assert all(await asyncio.gather(*(one(number) for number in range(200))))
 
 
-async def test_a_backend_that_takes_nothing_stops_its_caller(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_backend_that_takes_nothing_stops_its_caller(roomy: RunningService) -> None:
     goes_on = asyncio.Event()
 
     async def waits(arriving: Arriving) -> None:
         await goes_on.wait()
         await takes_all(arriving)
 
-    size = 64 << 20
-    with started(tmp_path_factory.mktemp("large"), max_body_bytes=size) as service:
-        with_flag(service)
-        async with taking(waits) as new:
-            await make(service, {"new": new.url, "legacy": new.url}, deadline_ms=60_000)
-            caller = await calling(service, f"Content-Length: {size}")
-            sending = asyncio.create_task(caller.send(bytes(size)))
-            before = -1
-            while before != (before := _unsent(caller)):
-                await asyncio.sleep(0.3)
-            assert size - before < size / 2
-            goes_on.set()
-            await sending
-            assert (await caller.end()).body == digest(bytes(size))
-
-
-def _unsent(caller: Caller) -> int:
-    return caller.writer.transport.get_write_buffer_size()
+    async with taking(waits) as new:
+        await make(roomy, {"new": new.url, "legacy": new.url}, deadline_ms=60_000)
+        caller = await calling(roomy, f"Content-Length: {LARGE}")
+        sending = asyncio.create_task(caller.send(bytes(LARGE)))
+        before = -1
+        while before != (before := caller.writer.transport.get_write_buffer_size()):
+            await asyncio.sleep(0.3)
+        assert LARGE - before < LARGE / 2
+        goes_on.set()
+        await sending
+        assert (await caller.end()).body == digest(bytes(LARGE))
