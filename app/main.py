@@ -32,6 +32,12 @@ VERSION = "0.1.0"
 AGAIN_S = 1.0
 """How long a start that found the store away again waits."""
 
+PATIENCE = (5_000, 10, 50)
+"""After how many new objects garbage is looked for, and how rarely among the old ones.
+
+Streams that are open are old objects: with Python's own numbers 8,000 of them stop the loop for half a second, often.
+"""
+
 DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/import"}
 """Where a body is a document, and not an action on one."""
 
@@ -69,6 +75,7 @@ def create_app(
             app.state.services = shell.services = services
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*PATIENCE)
             yield
             shell.services = None
 

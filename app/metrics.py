@@ -8,8 +8,9 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from app.tallies import Level, Merge, Reading, Tally, Timing, merged
+from app.tallies import Amount, Level, Merge, Reading, Tally, Timing, merged
 from routers.breaker import State as BreakerState
+from routers.profiles.signals import Signals
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LANE = ("route", "backend")
@@ -30,7 +31,7 @@ class Metrics:
     def __init__(self) -> None:
         """Register every metric."""
         self.registry = CollectorRegistry()
-        self._counts: list[Tally | Timing] = []
+        self._counts: list[Tally | Timing | Amount] = []
         self._levels: list[Level] = []
         self._requests = self._tally("http_requests", "Requests by endpoint and status.", "endpoint", "status")
         self._request_seconds = self._timing("http_request_seconds", "Time to the end of the answer.", "endpoint")
@@ -51,6 +52,13 @@ class Metrics:
             *LANE,
             "result",
         )
+        self._results = self._amount("answer_results", "Results of an answer.", *LANE)
+        self._scores = self._amount("quality_score", "Mean score of an answer's results.", *LANE)
+        self._cache_hits = self._amount("backend_cache_hits", "Share of an answer that came from a cache.", *LANE)
+        self._tokens = self._amount("tokens", "Tokens an answer took.", *LANE)
+        self._costs = self._amount("cost", "What an answer cost, in the backend's currency.", *LANE)
+        self._processing = self._amount("backend_processing_seconds", "Time a backend says it took.", *LANE)
+        self._own_fallbacks = self._tally("backend_fallbacks", "Answers whose backend says it fell back.", *LANE)
         self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
         self._logins_limited = self._tally("logins_limited", "Of those, refused because their source failed too often.")
@@ -86,6 +94,18 @@ class Metrics:
     def count_cached(self, route: str, backend: str, result: str) -> None:
         """Count what the cache had to do with one carried call."""
         self._cached.add((route, backend, result))
+
+    def count_signals(self, route: str, backend: str, signals: Signals) -> None:
+        """Count what one answer told of its quality."""
+        lane = (route, backend)
+        self._results.add(lane, signals.results)
+        self._scores.add(lane, signals.score)
+        self._cache_hits.add(lane, signals.cache_hit)
+        self._tokens.add(lane, signals.tokens)
+        self._costs.add(lane, signals.cost)
+        self._processing.add(lane, signals.processing_ms, 1000)
+        if signals.fallback is not None:
+            self._own_fallbacks.add(lane)
 
     def count_write(self, collection: str, action: str) -> None:
         """Count one acknowledged write."""
@@ -159,6 +179,12 @@ class Metrics:
         self.registry.register(tally)
         self._counts.append(tally)
         return tally
+
+    def _amount(self, name: str, help_text: str, *labels: str) -> Amount:
+        amount = Amount(f"crossfade_{name}", help_text, labels)
+        self.registry.register(amount)
+        self._counts.append(amount)
+        return amount
 
     def _timing(self, name: str, help_text: str, *labels: str) -> Timing:
         timing = Timing(f"crossfade_{name}", help_text, labels, SECONDS)

@@ -7,7 +7,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import Gauge
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 Labels = tuple[str, ...]
@@ -59,6 +65,45 @@ class Tally(Collector):
         family = CounterMetricFamily(name, help_text, labels=labels)
         for values, (count,) in reading:
             family.add_metric(values, count)
+        return family
+
+
+class Amount(Collector):
+    """For every combination of labels how often something was told, and the sum of what was told."""
+
+    def __init__(self, name: str, help_text: str, labels: Labels) -> None:
+        self.name = name
+        self._described = (name, help_text, labels)
+        self._told: dict[Labels, list[float]] = {}
+
+    def add(self, labels: Labels, amount: float | None, per_unit: float = 1) -> None:
+        """Add what was told once, in parts of which a unit has so many; None: nothing was told."""
+        if amount is None:
+            return
+        told = self._told.get(labels)
+        if told is None:
+            told = self._told[labels] = [0, 0.0]
+        told[0] += 1
+        told[1] += amount / per_unit
+
+    def read(self) -> Reading:
+        """Return the counts, and behind each the sum."""
+        return [(labels, [*told]) for labels, told in self._told.items()]
+
+    def go_on_from(self, reading: Reading) -> None:
+        """Count on from where another process stood, before anything was counted here."""
+        self._told = {tuple(labels): [*numbers] for labels, numbers in reading}
+
+    def collect(self) -> Iterator[Metric]:
+        """Return counts and sums in Prometheus' form."""
+        yield self.family(self.read())
+
+    def family(self, reading: Reading) -> Metric:
+        """Return a reading in Prometheus' form."""
+        name, help_text, labels = self._described
+        family = SummaryMetricFamily(name, help_text, labels=labels)
+        for values, (count, total) in reading:
+            family.add_metric(values, int(count), total)
         return family
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [evaluation|decision|route|fleet|start]`: measure, print the ratios, keep them as JSON."""
+"""`python -m benchmarks [evaluation|decision|route|…|soak]`: measure, print the ratios, keep them as JSON."""
 
 import argparse
 import signal
@@ -8,17 +8,22 @@ from collections.abc import Callable, Mapping
 import orjson
 from rich.console import Console
 
-from benchmarks import decision, evaluation, fleet, route, start
+from benchmarks import decision, evaluation, fleet, latency, route, soak, start, streams
 from benchmarks.conditions import Effort
-from benchmarks.report import Finding, keep, show
+from benchmarks.report import Finding, keep, say, show
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Finding]] = {
     "evaluation": evaluation.measure,
     "decision": decision.measure,
     "route": route.measure,
+    "latency": latency.measure,
+    "streams": streams.measure,
     "fleet": fleet.measure,
     "start": start.measure,
+    "soak": soak.measure,
 }
+BY_DEFAULT = [name for name in BENCHMARKS if name != "soak"]
+"""All but what takes too long unless it is asked for."""
 
 
 def main() -> int:
@@ -26,11 +31,11 @@ def main() -> int:
     asked = _parser().parse_args()
     # so that a stop, too, ends what was started
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    console, aside = Console(), Console(stderr=True)
-    effort = Effort(asked.seconds, asked.pairs)
+    console = Console()
+    effort = Effort(asked.seconds, asked.pairs, asked.minutes)
     findings: list[Finding] = []
-    for name in [asked.benchmark] if asked.benchmark else BENCHMARKS:
-        aside.print(f"measuring {name} …", style="dim")
+    for name in [asked.benchmark] if asked.benchmark else BY_DEFAULT:
+        say(f"measuring {name} …")
         finding = BENCHMARKS[name](effort)
         keep(finding)
         findings.append(finding)
@@ -46,13 +51,17 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=sys.modules[__name__].__doc__)
     default = Effort()
-    parser.add_argument("benchmark", nargs="?", choices=list(BENCHMARKS), help="which one; all by default")
+    parser.add_argument("benchmark", nargs="?", choices=list(BENCHMARKS), help="which one; all but soak by default")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--seconds", type=float, default=default.seconds, help="of each measurement of HTTP")
     parser.add_argument("--pairs", type=int, default=default.pairs, help="rounds, contenders in turn")
+    parser.add_argument("--minutes", type=float, default=default.minutes, help="of the soak")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a bar is missed")
     return parser
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None

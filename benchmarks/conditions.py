@@ -7,10 +7,15 @@ from typing import NamedTuple
 
 
 class Effort(NamedTuple):
-    """How thoroughly to measure: the seconds of one measurement of HTTP, and how many pairs of them."""
+    """How thoroughly to measure: the seconds of one measurement of HTTP, how many pairs, the minutes of the soak."""
 
     seconds: float = 2.0
     pairs: int = 9
+    minutes: float = 10.0
+
+    def told(self) -> dict[str, float | int]:
+        """Return what a benchmark of pairs tells of it."""
+        return {"seconds": self.seconds, "pairs": self.pairs}
 
 
 class Cores(NamedTuple):

@@ -18,8 +18,8 @@ from benchmarks.load import Measured, Request, drive, generator
 from benchmarks.processes import START_S, free_port
 from benchmarks.propagation import Spread, spreads
 from benchmarks.replicas import fill, redis, replicas
-from benchmarks.report import Bar, Finding, Row, medians, quotients
-from benchmarks.servers import ROUTE, service, upstream
+from benchmarks.report import Bar, Finding, Row, medians, quantile, quotients
+from benchmarks.servers import ROUTE, service, upstreams
 
 PROCESSES = 4
 FLAGS = 1_000
@@ -35,7 +35,7 @@ def measure(effort: Effort) -> Finding:
     rung, unrung = _propagation(effort)
     loads = _loads(effort)
     up, down = _latencies(effort)
-    p99s = [_quantile([each.ms for each in taken], 0.99) for taken in rung]
+    p99s = [quantile([each.ms for each in taken], 0.99) for taken in rung]
     bars = [
         Bar("propagation p99 / 10 ms", [p99 / 10 for p99 in p99s], 1, at_most=True),
         Bar(
@@ -61,7 +61,7 @@ def measure(effort: Effort) -> Finding:
         "writes a round": WRITES,
         "load": generator(),
         "connections": CONNECTIONS,
-        **effort._asdict(),
+        **effort.told(),
     }
     warnings = [f"{each.failures:,} calls failed" for each in (*up, *down) if each.failures]
     return Finding("fleet", f"{PROCESSES} processes over one Redis", conditions, rows, bars, warnings)
@@ -101,10 +101,10 @@ def _latencies(effort: Effort) -> tuple[list[Measured], list[Measured]]:
     chosen, port = cores(), free_port()
     up, down = [], []
     with ExitStack() as stack:
-        direct = stack.enter_context(upstream(chosen.load))
+        all_new = stack.enter_context(upstreams(chosen.load))._replace(percentage=100)
         outage = stack.enter_context(ExitStack())
         url = outage.enter_context(redis(port))
-        ours = stack.enter_context(service(chosen.measured, direct, {"CROSSFADE_REDIS_URL": url}))
+        ours = stack.enter_context(service(chosen.measured, all_new, {"CROSSFADE_REDIS_URL": url}))
         headers = {"Authorization": f"Bearer {ours.token}", "Content-Type": "application/json"}
         body = json.dumps({"context": {"targetingKey": "user-1", "plan": "pro"}})
         request = Request(f"{ours.url}/routes/{ROUTE}/decision", "POST", headers, body)
@@ -128,7 +128,7 @@ def _wait_for_the_store(url: str) -> None:
 def _spread_row(name: str, taken: Sequence[Spread]) -> Row:
     """Tell the figures, and what one question takes: no time can be told more exactly than that."""
     times = [each.ms for each in taken]
-    figures = {"p50 ms": statistics.median(times), "p99 ms": _quantile(times, 0.99), "max ms": max(times)}
+    figures = {"p50 ms": statistics.median(times), "p99 ms": quantile(times, 0.99), "max ms": max(times)}
     return Row(name, {**figures, "resolution ms": statistics.median(ms for each in taken for ms in each.questions_ms)})
 
 
@@ -145,7 +145,3 @@ def _latency_row(name: str, taken: Sequence[Measured]) -> Row:
 
 def _p99(taken: Sequence[Measured]) -> list[float]:
     return [each.p99_ms for each in taken]
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[min(int(len(values) * share), len(values) - 1)]

@@ -1,13 +1,15 @@
-"""The load generator for machines without `wrk`: one prepared request, repeated on open connections.
+"""The load generator for machines without `wrk`: prepared requests, one for each user, repeated on open connections.
 
 Reads a job as JSON from standard input and prints what came of it; run as `python -m benchmarks.generator`.
 """
 
 import asyncio
+import itertools
 import json
 import re
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -32,8 +34,8 @@ class Asker(asyncio.Protocol):
     _transport: asyncio.WriteTransport
     _began = 0
 
-    def __init__(self, request: bytes, tally: Tally) -> None:
-        self._request = request
+    def __init__(self, requests: Iterator[bytes], tally: Tally) -> None:
+        self._requests = requests
         self._tally = tally
         self._come = b""
 
@@ -64,7 +66,7 @@ class Asker(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._began = time.perf_counter_ns()
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
 
 def whole_length(answer: bytes) -> int | None:
@@ -78,24 +80,24 @@ def whole_length(answer: bytes) -> int | None:
     return head_end + len(_HEAD_END) + int(length[1])
 
 
-def prepared(job: dict[str, Any]) -> bytes:
-    """Return the request as it goes over the wire."""
+def prepared(job: dict[str, Any]) -> list[bytes]:
+    """Return the requests as they go over the wire: one for each user, whose number stands for `{user}` in headers."""
     url: str = job["url"]
     parts = urlsplit(url)
     body: bytes = job["body"].encode()
     headers = {"Host": parts.netloc, **job["headers"], **({"Content-Length": str(len(body))} if body else {})}
     lines = [f"{job['method']} {parts.path or '/'} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     head = "\r\n".join([*lines, "", ""])
-    return head.encode() + body
+    return [head.replace("{user}", str(user)).encode() + body for user in range(1, job["users"] + 1)]
 
 
 async def drive(job: dict[str, Any]) -> dict[str, float]:
     """Do the job, and return the requests answered, the seconds they took, two percentiles and the failures."""
-    parts, tally, request = urlsplit(job["url"]), Tally(), prepared(job)
+    parts, tally, requests = urlsplit(job["url"]), Tally(), itertools.cycle(prepared(job))
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     for _ in range(job["connections"]):
-        await loop.create_connection(lambda: Asker(request, tally), parts.hostname, parts.port)
+        await loop.create_connection(lambda: Asker(requests, tally), parts.hostname, parts.port)
     await asyncio.sleep(job["seconds"] - (time.perf_counter() - began))
     took = time.perf_counter() - began
     tally.over = True

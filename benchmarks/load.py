@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.processes import on_core
 
@@ -20,12 +20,13 @@ _SPARE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The one request that is repeated."""
+    """The request that is repeated, by `users` in turn: `{user}` in a header is the user's number."""
 
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
+    users: int = 1
 
 
 class Measured(NamedTuple):
@@ -45,11 +46,25 @@ def generator() -> str:
 def drive(request: Request, connections: int, seconds: float, core: int | None) -> Measured:
     """Repeat the request on that many connections, each asking again when it is answered."""
     wrk = shutil.which("wrk")
-    command = _built_in() if wrk is None else _wrk(wrk, request, connections, seconds)
-    job = json.dumps({**asdict(request), "connections": connections, "seconds": seconds})
+    command = _module("generator") if wrk is None else _wrk(wrk, request, connections, seconds)
+    return _done(command, {**asdict(request), "connections": connections, "seconds": seconds}, core)
+
+
+def drive_at(per_second: float, request: Request, connections: int, seconds: float, core: int | None) -> Measured:
+    """Repeat the request at a constant rate on at most that many connections; latency counts from when it was due."""
+    job = {**asdict(request), "rate": per_second, "connections": connections, "seconds": seconds}
+    return _done(_module("steady"), job, core)
+
+
+def _done(command: Sequence[str], job: Mapping[str, Any], core: int | None) -> Measured:
     with on_core(core):
         done = subprocess.run(
-            command, input=job, capture_output=True, text=True, timeout=seconds + _SPARE_S, check=True
+            command,
+            input=json.dumps(job),
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=job["seconds"] + _SPARE_S,
+            check=True,
         )
     told = json.loads(done.stdout.splitlines()[-1])
     return Measured(
@@ -68,8 +83,8 @@ def _wrk(wrk: str, request: Request, connections: int, seconds: float) -> Sequen
     # wrk takes whole seconds only
     options = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}", "--timeout", "10s", "-s", str(_LUA)]
     headers = [part for header in request.headers.items() for part in header]
-    return [wrk, *options, request.url, "--", request.method, request.body, *headers]
+    return [wrk, *options, request.url, "--", request.method, request.body, str(request.users), *headers]
 
 
-def _built_in() -> Sequence[str]:
-    return [sys.executable, "-m", "benchmarks.generator"]
+def _module(name: str) -> Sequence[str]:
+    return [sys.executable, "-m", f"benchmarks.{name}"]

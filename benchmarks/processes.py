@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 START_S = 30.0
 STOP_S = 10.0
@@ -20,8 +21,8 @@ class StartError(RuntimeError):
 @contextmanager
 def running(
     command: Sequence[str], port: int, *, core: int | None, env: Mapping[str, str] | None = None
-) -> Iterator[None]:
-    """Run a server until the block ends. Raises StartError when it does not accept connections in time."""
+) -> Iterator[int]:
+    """Run a server until the block ends, and yield its process id. Raises StartError when it does not start in time."""
     with tempfile.TemporaryFile() as said:
         with on_core(core):
             process = subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=said, stderr=said)
@@ -29,7 +30,7 @@ def running(
             if not _accepts(process, port):
                 said.seek(0)
                 raise StartError(f"{command[0]} did not start: {said.read()[-2000:].decode(errors='replace')}")
-            yield
+            yield process.pid
         finally:
             _stop(process)
 
@@ -53,6 +54,12 @@ def free_port() -> int:
     with socket.create_server((HOST, 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+def address_of(url: str) -> tuple[str, int]:
+    """Return host and port of a URL that names both."""
+    parts = urlsplit(url)
+    return parts.hostname or HOST, parts.port or 80
 
 
 def _accepts(process: subprocess.Popen[bytes], port: int) -> bool:

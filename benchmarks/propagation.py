@@ -49,7 +49,8 @@ class Asker:
 
     def _request(self, method: str, path: str, body: Any) -> bytes:
         url = self._base + path
-        return prepared({"url": url, "method": method, "headers": self._headers, "body": json.dumps(body)})
+        job = {"url": url, "method": method, "headers": self._headers, "body": json.dumps(body), "users": 1}
+        return prepared(job)[0]
 
     async def _ask(self, request: bytes) -> Any:
         self._writer.write(request)

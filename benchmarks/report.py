@@ -130,6 +130,16 @@ def quotients(above: Sequence[float], below: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(above, below, strict=True)]
 
 
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value that the share of all is at or below, about; of any order, and of one at least."""
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
+
+
+def say(text: str) -> None:
+    """Tell whoever waits how far it has come; not a part of the result."""
+    Console(stderr=True).print(text, style="dim", highlight=False)
+
+
 def _figures(finding: Finding) -> Table:
     columns = list(dict.fromkeys(column for row in finding.rows for column in row.figures))
     told = ", ".join(f"{name} {value}" for name, value in finding.conditions.items())

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from benchmarks.conditions import Effort
 from benchmarks.load import Measured, Request, drive
+from benchmarks.report import say
 
 WARM_UP_S = 1.0
 
@@ -37,6 +38,11 @@ class Taken(NamedTuple):
         return [each.p99_ms for each in self.measured]
 
     @property
+    def columns(self) -> dict[str, list[float]]:
+        """What a table shows of them."""
+        return {"req/s": self.per_second, "p50 ms": self.p50_ms, "p99 ms": self.p99_ms}
+
+    @property
     def failures(self) -> int:
         """How many calls failed in all."""
         return sum(each.failures for each in self.measured)
@@ -48,7 +54,8 @@ def in_turn(targets: Mapping[str, Target], effort: Effort, core: int | None) -> 
         drive(target.request, target.connections, WARM_UP_S, core)
     measured: dict[str, list[Measured]] = {name: [] for name in targets}
     order = list(targets)
-    for _ in range(effort.pairs):
+    for number in range(1, effort.pairs + 1):
+        say(f"  round {number} of {effort.pairs}")
         for name in order:
             target = targets[name]
             measured[name].append(drive(target.request, target.connections, effort.seconds, core))

@@ -1,8 +1,20 @@
--- arguments: method, body, then names and values of headers in turn; prints what load.py reads
+-- arguments: method, body, how many users, then names and values of headers in turn; prints what load.py reads
+local requests, at = {}, 0
+
+local function in_turn()
+  at = at % #requests + 1
+  return requests[at]
+end
+
 function init(args)
   wrk.method = args[1]
   if args[2] ~= "" then wrk.body = args[2] end
-  for at = 3, #args, 2 do wrk.headers[args[at]] = args[at + 1] end
+  for user = 1, tonumber(args[3]) do
+    for i = 4, #args, 2 do wrk.headers[args[i]] = (args[i + 1]:gsub("{user}", user)) end
+    requests[user] = wrk.format()
+  end
+  -- one request is repeated quicker without asking for the next
+  if #requests > 1 then request = in_turn end
 end
 
 function done(summary, latency)

@@ -1,6 +1,5 @@
 """Carry one call through its plan: one loop over the backends, under one deadline."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -11,10 +10,10 @@ from .garbage import is_garbage
 from .hops import DEADLINE_HEADER, SAFE_METHODS
 from .lanes import Ending, Lane
 from .model import Backend, Profile, Replay, Route
+from .patience import Within
 from .plan import Plan
 from .stays import Stay
 from .streams import Stream, close
-from .uploads import backend_timeout
 
 _REFUSED = {
     Cause.BREAKER_OPEN: "the breaker is open",
@@ -124,7 +123,7 @@ async def _answer(route: Route, ask: _Ask, call: Call, send: Send) -> Answer:
     within = (DEADLINE_HEADER, b"%d" % max(1, ask.limit_s * 1000))
     told = Call(call.method, call.path, [*call.headers, within], call.body, ask.limit_s, call.upload)
     try:
-        async with asyncio.timeout(ask.limit_s) if call.upload is None else backend_timeout(ask.limit_s, call.upload):
+        async with Within(ask.limit_s, call.upload):
             answer = await send(route.backends[ask.name], told)
     except TimeoutError:
         raise SendError(Cause.TIMEOUT, f"no answer within {ask.limit_s * 1000:.0f} ms") from None

@@ -14,10 +14,13 @@ def is_garbage(answer: Answer) -> bool:
     """
     if answer.rest is not None or not answer.body:
         return False
+    return is_plain_json(answer) and not _parses(answer.body)
+
+
+def is_plain_json(answer: Answer) -> bool:
+    """Whether an answer calls itself JSON, and is not compressed."""
     says = dict(answer.headers)
-    if not _is_json(says.get(b"content-type", b"")) or says.get(b"content-encoding", b"identity") != b"identity":
-        return False
-    return not _parses(answer.body)
+    return _is_json(says.get(b"content-type", b"")) and says.get(b"content-encoding", b"identity") == b"identity"
 
 
 def _is_json(content_type: bytes) -> bool:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -11,6 +11,8 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from flags.names import Key
 from routers.cache.policy import CachePolicy
 from routers.part import Part
+from routers.profiles.kinds import KINDS
+from routers.profiles.model import SignalPaths
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}$"
 
@@ -76,7 +78,7 @@ class Profile(StrEnum):
 
 
 class Source(Part):
-    """Where a value is read from: one header, or one dotted path into the JSON body."""
+    """Where a value is read from: a header, or a dotted path into the JSON body; of both the header comes first."""
 
     header: HeaderName | None = None
     json_path: JsonPath | None = Field(None, alias="json")
@@ -87,10 +89,10 @@ class Source(Part):
         return (self.header or "").lower().encode()
 
     @model_validator(mode="after")
-    def names_one_place(self) -> Self:
-        """Refuse a source that names no place or two."""
-        if (self.header is None) == (self.json_path is None):
-            raise ValueError('give exactly one of "header" and "json"')
+    def names_a_place(self) -> Self:
+        """Refuse a source that names no place."""
+        if self.header is None and self.json_path is None:
+            raise ValueError('give "header", "json", or both')
         return self
 
 
@@ -177,6 +179,8 @@ class Route(Part):
     fallback: Fallback = Fallback()
     shadow: Shadow | None = None
     cache: CachePolicy | None = None
+    signals: SignalPaths | None = None
+    metadata: bool | None = None
     version: int = 0
     updated_at: datetime | None = None
     updated_by: str | None = None
@@ -187,6 +191,31 @@ class Route(Part):
         if self.shadow is not None:
             return Replay.ALWAYS
         return self.fallback.replay or (Replay.SAFE if self.profile is Profile.RAW else Replay.ALWAYS)
+
+    @cached_property
+    def signal_paths(self) -> SignalPaths | None:
+        """Where the signals stand in an answer of this route, if anywhere."""
+        ours = KINDS[self.profile].signals
+        return ours if self.signals is None else self.signals.over(ours)
+
+    @cached_property
+    def adds_metadata(self) -> bool:
+        """Whether JSON answers are told how they came about."""
+        return KINDS[self.profile].metadata if self.metadata is None else self.metadata
+
+    @cached_property
+    def is_read(self) -> bool:
+        """Whether answers are looked into on their way."""
+        return self.adds_metadata or self.signal_paths is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def takes_its_profiles_key(cls, document: Any) -> Any:
+        """Write out the key's source where the profile has one of its own and the document names none."""
+        if not isinstance(document, dict) or "key" in document:
+            return document
+        kind = KINDS.get(str(document.get("profile", Profile.RAW)))
+        return document if kind is None or kind.key is None else {**document, "key": kind.key}
 
     @model_validator(mode="after")
     def falls_back_in_time(self) -> Self:

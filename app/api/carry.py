@@ -12,6 +12,7 @@ from app.api.forwarding import forwarded_headers
 from app.api.leaving import WATCHED_AFTER_S, UnlessLeft
 from app.api.params import PRINCIPAL, admitted, check_scopes
 from app.api.peers import source_in
+from app.api.reading import read_answer
 from app.api.relay import pass_on, pass_whole
 from app.api.uploads import Upload
 from app.auth import Role
@@ -25,6 +26,7 @@ from routers.call import Call, Headers
 from routers.hops import UnsafeCallError, safe_path
 from routers.lanes import Lane
 from routers.model import Auth, Route
+from routers.profiles.answers import asked_plainly
 
 log = structlog.get_logger("crossfade.route")
 
@@ -60,6 +62,8 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
         route = _admitting(services, scope, name)
     lanes = services.lanes.of(name)
     call = _call(services, scope, path, body, upload)
+    if route.adds_metadata:
+        call = asked_plainly(call)
     context = _context(route, scope["headers"], body)
     choice = services.traffic.choose(route, context)
     try:
@@ -72,7 +76,10 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     if carried.answer is None:
         raise _failure(route, carried, lanes, services.clock.monotonic(), marks)
     if carried.answer.rest is None:
-        await pass_whole(send, carried.answer, marks)
+        answer = carried.answer
+        if route.is_read:
+            answer = read_answer(services, route, choice, answer, given).answer
+        await pass_whole(send, answer, marks)
     else:
         bound = log.bind(route=name, backend=carried.backend, decision_id=choice.id)
         await pass_on(receive, send, carried.answer, carried.answer.rest, marks, bound)
@@ -117,9 +124,8 @@ def _context(route: Route, headers: Headers, body: bytes) -> Context:
     context: Context = {}
     document: Any = _UNREAD
     for name, source in {**route.attributes, TARGETING_KEY: route.key}.items():
-        if source.json_path is None:
-            value = _header(headers, source.header_name)
-        else:
+        value: Any = _header(headers, source.header_name) if source.header_name else None
+        if value is None and source.json_path is not None:
             if document is _UNREAD:
                 document = _json_or_none(body)
             value = _at(document, source.json_path)

@@ -9,6 +9,7 @@ import aiohappyeyeballs
 
 from routers.call import SendError
 from routers.causes import Cause
+from routers.patience import Within
 
 from .connection import Connection
 from .names import Names
@@ -89,7 +90,7 @@ class Pool:
     async def dial(self, address: Address, limit_s: float) -> Connection:
         """Return a new connection. Raises SendError when there is none within `limit_s`."""
         try:
-            async with asyncio.timeout(limit_s):
+            async with Within(limit_s):
                 connection = await self._connected(address)
         # uvloop has a RuntimeError for some sockets, and Python for a thread that cannot be started
         except (OSError, UnicodeError, RuntimeError) as error:

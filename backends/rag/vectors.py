@@ -1,14 +1,14 @@
 """The vectors of all passages: built once on two threads, kept in a file that is believed only if its digest fits."""
 
 import hashlib
-import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from backends import sealed
 
 from .corpus import Passage
 from .embed import Embedder
@@ -24,10 +24,10 @@ def load_or_build(folder: Path | None, embedder: Embedder, passages: Sequence[Pa
         return build(embedder, passages)
     folder.mkdir(parents=True, exist_ok=True)
     file, key = folder / f"{embedder.model}.npy", _key(embedder, passages)
-    matrix = _read(file, key)
+    matrix = sealed.read(file, key)
     if matrix is None:
         matrix = build(embedder, passages)
-        _write(file, key, matrix)
+        sealed.write(file, key, matrix)
     return matrix
 
 
@@ -43,28 +43,3 @@ def _key(embedder: Embedder, passages: Sequence[Passage]) -> bytes:
     for passage in passages:
         digest.update(hashlib.sha256(f"{passage.id}\n{passage.embedded_text}".encode()).digest())
     return digest.digest()
-
-
-def _read(file: Path, key: bytes) -> Matrix | None:
-    """Return the kept matrix, or None if the file is missing, damaged or belongs to other weights or passages."""
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        return None
-    array, seal = content[: -len(key)], content[-len(key) :]
-    if hashlib.sha256(key + array).digest() != seal:
-        return None
-    matrix: Matrix = np.load(io.BytesIO(array), allow_pickle=False)
-    return matrix
-
-
-def _write(file: Path, key: bytes, matrix: Matrix) -> None:
-    """Replace the file in one step, so that a reader sees the old or the new one and never half of either."""
-    array = io.BytesIO()
-    np.save(array, matrix, allow_pickle=False)
-    draft = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(array.getvalue() + hashlib.sha256(key + array.getvalue()).digest())
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)

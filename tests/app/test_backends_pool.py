@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -64,7 +65,7 @@ async def backends(count: int) -> AsyncIterator[list[Faulty]]:
 
 def test_idle_connections_to_many_hosts_are_closed_in_time_and_forgotten(run: Run) -> None:
     async def scenario() -> None:
-        pool = Pool(keepalive_s=0.2)
+        pool = Pool(keepalive_s=1.0)
         async with backends(12) as many:
             for backend in many:
                 await asyncio.gather(*[exchange(pool, backend) for _ in range(3)])
@@ -286,3 +287,16 @@ def test_one_lookup_serves_all_who_wait_for_it_and_outlives_those_who_leave() ->
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(scenario())
     gc.collect()
+
+
+def test_a_loop_that_was_held_up_does_not_take_its_own_delay_for_the_backends(run: Run) -> None:
+    async def scenario() -> None:
+        pool = Pool()
+        async with faulty(OK) as backend:
+            dialing = asyncio.ensure_future(pool.dial(at(backend), 0.05))
+            await asyncio.sleep(0)
+            time.sleep(0.1)  # noqa: ASYNC251 - it is to hold the loop up
+            assert (await dialing).is_open
+        pool.close()
+
+    run(scenario())

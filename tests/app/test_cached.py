@@ -171,3 +171,20 @@ async def test_a_question_written_otherwise_is_the_same(service: Service) -> Non
     headers = {"X-User-Id": "u1", "Content-Type": "application/json"}
     answer = await service.client.post("/route/rag/query", content=body, headers=headers)
     assert told(answer)[0] == "hit"
+
+
+async def test_an_answer_given_again_tells_of_its_quality_once_and_how_it_came_about_each_time(
+    service: Service,
+) -> None:
+    await with_cache(service)
+    await service.ok("PATCH", "/routes/rag", {"profile": "rag", "metadata": True}, If_Match="*")
+    body = orjson.dumps({"passages": [{"id": 1, "score": 0.5}]})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    service.script.answers[NEW] = lambda _: Answer(200, list(headers), body)
+    answers = []
+    for _ in range(3):
+        answers.append((await ask(service)).json())
+        service.time.seconds += 1
+    assert [each["generation"]["source"] for each in answers] == ["new"] * 3
+    assert len({each["timestamp"] for each in answers}) == 3
+    assert 'crossfade_quality_score_count{backend="new",route="rag"} 1.0' in (await service.ask("GET", "/metrics")).text

@@ -10,6 +10,7 @@ from app.metrics import Metrics
 from app.siblings import Place, among
 from app.tallies import Reading, merged
 from routers.breaker import State
+from routers.profiles.signals import Signals
 
 labels = st.tuples(st.sampled_from(["a", "b", "c"]))
 readings = st.lists(st.dictionaries(labels, st.integers(0, 9)).map(lambda d: [(key, [n]) for key, n in d.items()]))
@@ -28,6 +29,7 @@ def test_what_is_added_up_is_neither_lost_nor_counted_twice(each: list[Reading])
 async def test_alone_and_among_siblings_the_same_is_shown(tmp_path: Path) -> None:
     metrics = Metrics()
     metrics.count_attempt("rag", "new", "answered", 0.2)
+    metrics.count_signals("rag", "new", Signals(results=2, scores=(0.5, 0.25), fallback="why"))
     metrics.show_breaker("rag", "new", State.OPEN)
     metrics.show_state("e", 7, {"flag": 3})
     before = metrics.snapshot()
@@ -46,6 +48,7 @@ async def test_counters_and_times_are_added_up_and_gauges_merge_by_what_they_mea
             metrics.show_breaker("rag", "new", State.OPEN)
             metrics.show_in_flight("rag", "new", lambda: 2)
             metrics.count_attempt("rag", "new", "answered", 0.2)
+            metrics.count_signals("rag", "new", Signals(tokens=revision))
         for text in [await scrape() for scrape in scrapes]:
             lane = 'backend="new",route="rag"'
             assert value(text, "state_revision") == 7
@@ -57,6 +60,7 @@ async def test_counters_and_times_are_added_up_and_gauges_merge_by_what_they_mea
             assert value(text, 'attempt_seconds_bucket{backend="new",le="0.25",route="rag"}') == 2
             assert value(text, 'attempt_seconds_bucket{backend="new",le="0.1",route="rag"}') == 0
             assert value(text, f"attempt_seconds_count{{{lane}}}") == 2
+            assert (value(text, f"tokens_count{{{lane}}}"), value(text, f"tokens_sum{{{lane}}}")) == (2, 16)
 
 
 async def test_of_a_dead_sibling_only_what_it_counted_is_left_and_its_successor_counts_on(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from flags.names import OPENFEATURE_REASON, Kind, Reason
 from routers.breaker import State
 from routers.causes import Cause
 from routers.model import Auth, Backend, BreakerPolicy, Fallback, Profile, Replay, Route, Source
+from routers.profiles.model import SignalPaths
 from tests.house import enumerated
 from tests.house.markdown import PAGES, ROOT, anchors, links, told
 
@@ -53,6 +54,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Route: backend": Backend,
     "Route: breaker": BreakerPolicy,
     "Route: fallback": Fallback,
+    "Route: signals": SignalPaths,
     "Kill": Kill,
 }
 
