@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .causes import Cause
 from .model import Backend
@@ -10,9 +10,22 @@ from .model import Backend
 Headers = list[tuple[bytes, bytes]]
 
 
+class Upload(Protocol):
+    """A body on its way: of `length` bytes, None when its caller did not say."""
+
+    length: int | None
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """Return the body from its start, as it comes, to one backend at a time."""
+
+    def waited_s(self) -> float:
+        """Return for how long, in all, a backend that had all that had come waited for the caller."""
+
+
 class Call(NamedTuple):
     """One request to carry: `path` is what follows the route's name with its query, as it came (undecoded).
 
+    `body` is whole when `upload` is None, else empty.
     `within_s` is how many seconds its caller waits for the first byte, None when he did not say.
     """
 
@@ -21,6 +34,7 @@ class Call(NamedTuple):
     headers: Headers
     body: bytes
     within_s: float | None = None
+    upload: Upload | None = None
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ async def dispatch(
     - The deadline is `route.deadline_ms`, or what the caller waits if that is less; a backend that is late only for the
       caller's sake is not blamed.
     - A refused permit, SendError, 5xx and 429 lead to the next backend; every other answer is handed back.
+    - While an upload waits for its caller, neither the deadline nor a backend's time runs.
     - A call that a backend may have seen is offered again only if `may_repeat` says so.
     - A 5xx or 429 is handed back as it is when no other backend was asked and none is going to be.
     - An answer with a `rest` stays in its lane until its end, under the limits of `Stream`.
@@ -46,7 +47,8 @@ async def dispatch(
     asked = 0
     for position, name in enumerate(plan.order, start=1):
         now = clock()
-        if now >= deadline:
+        left_s = deadline - now if call.upload is None else deadline - now + call.upload.waited_s()
+        if left_s <= 0:
             break
         lane = lanes[name]
         permit = lane.enter(now, last_resort=position == len(plan.order), fell_back=position > 1)
@@ -56,10 +58,10 @@ async def dispatch(
         asked += 1
         is_last = position == len(plan.order) or not repeatable
         backend = route.backends[name]
-        limit_s = time_limit_s(backend, deadline - now, is_last=is_last)
-        hurries = saved_s > 0 and limit_s < time_limit_s(backend, deadline + saved_s - now, is_last=is_last)
+        limit_s = time_limit_s(backend, left_s, is_last=is_last)
+        hurries = saved_s > 0 and limit_s < time_limit_s(backend, left_s + saved_s, is_last=is_last)
         ask = _Ask(name, limit_s, Ending.NEUTRAL if hurries else Ending.FAILED, is_last and asked == 1)
-        attempt, answer = await _visit(Stay(lane, permit, now, clock), route, ask, call, send)
+        attempt, answer = await _visit(Stay(lane, permit, now, clock, call.upload), route, ask, call, send)
         attempts.append(attempt)
         if answer is not None:
             return Dispatched(answer, name, tuple(attempts))
@@ -120,9 +122,9 @@ async def _visit(stay: Stay, route: Route, ask: _Ask, call: Call, send: Send) ->
 async def _answer(route: Route, ask: _Ask, call: Call, send: Send) -> Answer:
     """Raise `SendError` for no answer, a late one and garbage; the backend is told when it would be late."""
     within = (DEADLINE_HEADER, b"%d" % max(1, ask.limit_s * 1000))
-    told = Call(call.method, call.path, [*call.headers, within], call.body, ask.limit_s)
+    told = Call(call.method, call.path, [*call.headers, within], call.body, ask.limit_s, call.upload)
     try:
-        async with Within(ask.limit_s):
+        async with Within(ask.limit_s, call.upload):
             answer = await send(route.backends[ask.name], told)
     except TimeoutError:
         raise SendError(Cause.TIMEOUT, f"no answer within {ask.limit_s * 1000:.0f} ms") from None

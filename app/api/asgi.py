@@ -4,11 +4,13 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from app.errors import Code, ProblemError
+
+Result = TypeVar("Result")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -22,29 +24,48 @@ class CallerLeftError(Exception):
     """The caller closed the connection before its request was whole."""
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """Return the whole request body. Raises ProblemError 413 above `limit` bytes, and CallerLeftError."""
-    body = b""
+async def read_body(receive: Receive, limit: int, body: bytes = b"") -> bytes:
+    """Return the whole request body after what is here of it. Raises ProblemError 413, and CallerLeftError."""
     while True:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            raise CallerLeftError
-        piece: bytes = message.get("body", b"")
-        body += piece
+        body += piece_of(message)
         if len(body) > limit:
-            raise ProblemError(413, Code.BODY_TOO_LARGE, f"a request body may have {limit:,} bytes at most")
+            raise too_large(limit)
         if not message.get("more_body", False):
             return body
 
 
-async def read_body_in_time(receive: Receive, limit: int, seconds: float) -> bytes:
-    """Return the whole request body, for callers who are not trusted to send it. Raises ProblemError 408 too."""
+def piece_of(message: Message) -> bytes:
+    """Return the piece of a body. Raises CallerLeftError for the message that no more will come."""
+    if message["type"] == "http.disconnect":
+        raise CallerLeftError
+    piece: bytes = message.get("body", b"")
+    return piece
+
+
+def too_large(limit: int) -> ProblemError:
+    """Return the answer to a body of more than `limit` bytes."""
+    return ProblemError(413, Code.BODY_TOO_LARGE, f"a request body may have {limit:,} bytes at most")
+
+
+def too_slow(seconds: float) -> ProblemError:
+    """Return the answer to a body that took longer than `seconds`."""
+    detail = f"the request body was not here within {seconds:g} s"
+    return ProblemError(408, Code.BODY_TOO_SLOW, detail, headers={"Connection": "close"})
+
+
+async def in_time(reading: Awaitable[Result], seconds: float) -> Result:
+    """Return what is read of a body, from callers who are not trusted to send it. Raises ProblemError 408 too."""
     try:
         async with asyncio.timeout(seconds):
-            return await read_body(receive, limit)
+            return await reading
     except TimeoutError:
-        detail = f"the request body was not here within {seconds:g} s"
-        raise ProblemError(408, Code.BODY_TOO_SLOW, detail, headers={"Connection": "close"}) from None
+        raise too_slow(seconds) from None
+
+
+async def read_body_in_time(receive: Receive, limit: int, seconds: float) -> bytes:
+    """Return the whole request body. Raises ProblemError 413 and 408, and CallerLeftError."""
+    return await in_time(read_body(receive, limit), seconds)
 
 
 def parsed(body: bytes, max_depth: int) -> Any:

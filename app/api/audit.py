@@ -38,7 +38,12 @@ async def list_events(
     limit: Limit = 50,
     before: Before = None,
     target: Annotated[
-        str | None, Query(pattern=NO_NUL, description="Only events of `flag:KEY` or `route:NAME`, kills too.")
+        str | None,
+        Query(
+            pattern=NO_NUL,
+            description="Only events of `flag:KEY` or `route:NAME`, kills too.",
+            json_schema_extra={"pattern": rf"^({'|'.join(TARGETS)}):[^\x00]+$"},
+        ),
     ] = None,
 ) -> Page[Event]:
     """List what was done, newest first."""

@@ -6,13 +6,15 @@ from typing import Any
 import orjson
 import structlog
 
-from app.api.asgi import Receive, Scope, Send, read_body, read_body_in_time
+from app.api.asgi import Receive, Scope, Send
+from app.api.bodies import body_or_upload
 from app.api.forwarding import forwarded_headers
-from app.api.leaving import UnlessLeft
+from app.api.leaving import WATCHED_AFTER_S, UnlessLeft
 from app.api.params import PRINCIPAL, admitted, check_scopes
 from app.api.peers import source_in
 from app.api.reading import read_answer
 from app.api.relay import pass_on, pass_whole
+from app.api.uploads import Upload
 from app.auth import Role
 from app.cached import cache_marks
 from app.errors import Code, ProblemError
@@ -38,7 +40,7 @@ OPERATION = {
     "`-Variant`, `-Reason`, `-Flag-Version`, `-Decision-Id`, and `-Fallback` when another backend than the decided "
     "one answered.",
     "responses": {
-        "default": {"description": "The backend's answer."},
+        "default": {"description": "The backend's answer, or a problem of Crossfade's own."},
         "429": {"description": "Too many calls without a token from this source: `rate_limited`."},
         "502": {"description": "No backend answered: `route_failed`, with the attempts."},
         "503": {"description": "No backend could be asked: `route_unavailable`, with the attempts."},
@@ -52,18 +54,20 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     state, route = services.live.state, _admitting(services, scope, name)
     if scope[PRINCIPAL] is None:
         _check_quota(services, scope)
-    body = await _body(services, route, receive)
+    body, upload = await body_or_upload(services, route, scope["headers"], receive)
+    if upload is not None:
+        receive = upload.receive
     if services.live.state is not state:
         # the route may have changed while the body came
         route = _admitting(services, scope, name)
     lanes = services.lanes.of(name)
-    call = _call(services, scope, path, body)
+    call = _call(services, scope, path, body, upload)
     if route.adds_metadata:
         call = asked_plainly(call)
     context = _context(route, scope["headers"], body)
     choice = services.traffic.choose(route, context)
     try:
-        with UnlessLeft(receive):
+        with UnlessLeft(receive, WATCHED_AFTER_S if upload is None else 0.0):
             given = await services.cached.carry(route, choice, context, call)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
@@ -101,19 +105,12 @@ def _check_quota(services: Services, scope: Scope) -> None:
         raise ProblemError(429, Code.RATE_LIMITED, detail, headers={"Retry-After": str(wait_s)})
 
 
-async def _body(services: Services, route: Route, receive: Receive) -> bytes:
-    settings = services.settings
-    if route.auth is Auth.TOKEN:
-        return await read_body(receive, settings.max_body_bytes)
-    return await read_body_in_time(receive, settings.max_body_bytes, settings.body_timeout_s)
-
-
-def _call(services: Services, scope: Scope, path: str, body: bytes) -> Call:
+def _call(services: Services, scope: Scope, path: str, body: bytes, upload: Upload | None) -> Call:
     query = scope["query_string"].decode("latin-1")
     target = f"{path}?{query}" if query else path
     headers, within_s = forwarded_headers(services, scope)
     try:
-        return Call(scope["method"], safe_path(target), headers, body, within_s)
+        return Call(scope["method"], safe_path(target), headers, body, within_s, upload)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
 

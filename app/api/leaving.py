@@ -17,12 +17,16 @@ async def until_left(receive: Receive) -> None:
 
 
 class UnlessLeft:
-    """Cancels what is done inside when the caller leaves, and raises CallerLeftError in its place."""
+    """Cancels what is done inside when the caller leaves, and raises CallerLeftError in its place.
 
-    __slots__ = ("_cancelling", "_has_left", "_receive", "_task", "_timer", "_watch")
+    What `receive` raises, as that of an upload may, is raised likewise. He is watched after `after_s` seconds.
+    """
 
-    def __init__(self, receive: Receive) -> None:
+    __slots__ = ("_after_s", "_cancelling", "_error", "_receive", "_task", "_timer", "_watch")
+
+    def __init__(self, receive: Receive, after_s: float = WATCHED_AFTER_S) -> None:
         self._receive = receive
+        self._after_s = after_s
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
@@ -30,9 +34,9 @@ class UnlessLeft:
             raise RuntimeError("only a task can be cancelled")
         self._task = task
         self._cancelling = task.cancelling()
-        self._has_left = False
+        self._error: BaseException | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(WATCHED_AFTER_S, self._begin)
+        self._timer = asyncio.get_running_loop().call_later(self._after_s, self._begin)
         return self
 
     def __exit__(
@@ -44,8 +48,9 @@ class UnlessLeft:
             return
         watch.cancel()
         # whoever else cancelled the task meanwhile is obeyed
-        if self._has_left and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise CallerLeftError from error
+        why = self._error
+        if why is not None and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise why from error
 
     def _begin(self) -> None:
         self._watch = asyncio.ensure_future(until_left(self._receive))
@@ -55,5 +60,5 @@ class UnlessLeft:
         # a caller may leave in the very moment in which the block ends
         if self._watch is None or watch.cancelled():
             return
-        self._has_left = True
+        self._error = watch.exception() or CallerLeftError()
         self._task.cancel()

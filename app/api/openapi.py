@@ -1,5 +1,7 @@
 """The OpenAPI document: FastAPI's own part, and the plain ASGI endpoints from their table."""
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,6 +12,11 @@ from app.errors import PROBLEM_TYPE, Code
 
 OPEN_PATHS = {"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
 """Paths that need no token."""
+
+_VERSIONED = {"/flags/{key}", "/routes/{name}"}
+"""Documents, which are only changed by somebody who says which version he read."""
+
+_VERSION = {"type": "string", "pattern": r'^(\*|"?[0-9]{1,15}"?)$'}
 
 _PROBLEM = {
     "type": "object",
@@ -52,11 +59,34 @@ def _operations(endpoint: HotEndpoint) -> dict[str, Any]:
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
-    """Say in every operation that it needs a token and that its errors are problems."""
+    """Say in every operation that it needs a token, which version it needs, and which errors are problems."""
     if path not in OPEN_PATHS:
         operation["security"] = [{"token": []}]
-    problem = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for parameter in operation.get("parameters", []):
+        if parameter["name"] == "if-match":
+            parameter |= {"required": path in _VERSIONED, "schema": _VERSION}
     responses = {**operation["responses"]}
     responses.pop("422", None)
-    responses.setdefault("default", {"description": "A problem.", "content": problem})
+    for status in sorted(_problems(path, operation)):
+        told = responses.get(str(status), {"description": HTTPStatus(status).phrase})
+        problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        responses[str(status)] = {**told, "content": {**told.get("content", {}), PROBLEM_TYPE: problem}}
     operation["responses"] = responses
+
+
+def _problems(path: str, operation: dict[str, Any]) -> Iterator[int]:
+    """Yield the statuses of the problems that an operation may end with, unless a backend's may be any."""
+    parameters = operation.get("parameters", [])
+    if "default" in operation["responses"]:
+        return
+    yield from (431, 500)
+    if path not in OPEN_PATHS:
+        yield from (401, 403, 429, 503)
+    if "{" in path:
+        yield 404
+    if "requestBody" in operation:
+        yield from (400, 408, 409, 413, 422)
+    if any(parameter["in"] != "path" for parameter in parameters):
+        yield 422
+    if any(parameter["name"] == "if-match" for parameter in parameters):
+        yield from (400, 412, 428)

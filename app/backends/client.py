@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
-from routers.call import Answer, Call, SendError
+from routers.call import Answer, Call, SendError, Upload
 from routers.causes import Cause
 from routers.hops import SAFE_METHODS, UnsafeCallError, answered_headers, safe_path, sent_headers
 from routers.model import Backend
@@ -50,7 +50,7 @@ class BackendClient:
         while True:
             connection = pool.take(base.address) or await pool.dial(base.address, _connect_s(backend.timeout_ms))
             try:
-                connection.ask(head, call.body, wants_body=call.method.upper() != "HEAD")
+                connection.ask(head, call.body, call.upload, wants_body=call.method.upper() != "HEAD")
                 await connection.begun()
             except SendError as error:
                 connection.close()
@@ -134,10 +134,16 @@ def _head(base: _Base, call: Call) -> bytes:
         if not _WORD.fullmatch(name) or _BREAKS_LINES.search(value):
             raise UnsafeCallError("a header's name must be one word, and its value one line")
         lines.append(b"%b: %b" % (name, value if value.isascii() else _utf8(value)))
-    if call.body or call.method not in SAFE_METHODS:
+    if call.upload is not None:
+        lines.append(_announced(call.upload))
+    elif call.body or call.method not in SAFE_METHODS:
         lines.append(b"Content-Length: %d" % len(call.body))
     lines.append(b"\r\n")
     return b"\r\n".join(lines)
+
+
+def _announced(upload: Upload) -> bytes:
+    return b"Transfer-Encoding: chunked" if upload.length is None else b"Content-Length: %d" % upload.length
 
 
 def _utf8(value: bytes) -> bytes:
@@ -152,7 +158,7 @@ def _utf8(value: bytes) -> bytes:
 def _has_lost_the_race(connection: Connection, call: Call, error: SendError) -> bool:
     """Whether a safe call met a backend that was closing an idle connection, and may be sent again."""
     is_broken = error.cause is Cause.INTERRUPTED and connection.exchanges > 1 and not connection.status
-    return is_broken and call.method in SAFE_METHODS and not call.body
+    return is_broken and call.method in SAFE_METHODS and not (call.body or call.upload)
 
 
 def _connect_s(timeout_ms: int | None) -> float:

@@ -8,7 +8,7 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from routers.call import Headers, SendError
+from routers.call import Headers, SendError, Upload
 from routers.causes import Cause
 
 WHOLE_BYTES = 1 << 20
@@ -74,14 +74,20 @@ class Connection(asyncio.Protocol):
         uploaded = self._writable is None and (self._upload is None or self._upload.done())
         return self.done and self._keeps_alive and uploaded and self.is_open
 
-    def ask(self, head: bytes, body: bytes, *, wants_body: bool) -> None:
-        """Write a request; the answer has no body unless one is wanted (HEAD), whatever its headers say."""
+    def ask(self, head: bytes, body: bytes, upload: Upload | None = None, *, wants_body: bool) -> None:
+        """Write a request, its body as it comes for an upload.
+
+        The answer has no body unless one is wanted (HEAD), whatever its headers say.
+        """
         self._forget_answer()
         self.exchanges += 1
         self._wants_body = wants_body
         if self._parser is None:
             self._parser = HttpResponseParser(self)
-        if len(body) <= ONE_WRITE_BYTES:
+        if upload is not None:
+            self._transport.write(head)
+            self._upload = self._loop.create_task(self._pass_on(upload))
+        elif len(body) <= ONE_WRITE_BYTES:
             self._transport.write(head + body)
         else:
             self._transport.write(head)
@@ -131,6 +137,17 @@ class Connection(asyncio.Protocol):
             if not self.is_open:
                 return
             self._transport.write(view[start : start + BUFFER_BYTES])
+
+    async def _pass_on(self, upload: Upload) -> None:
+        is_chunked = upload.length is None
+        async for piece in upload.pieces():
+            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
+            if self._writable is not None:
+                await self._writable
+            if not self.is_open:
+                return
+        if is_chunked:
+            self._transport.write(b"0\r\n\r\n")
 
     # what the event loop calls
 

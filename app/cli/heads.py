@@ -1,6 +1,7 @@
 """Request heads with an end: of so many bytes at most, and here in time. The web server itself waits for any head.
 
-What is not body while a body comes, as its trailers and the lines between its chunks, is bounded alike.
+What is not body while a body comes, as its trailers and the lines between its chunks, is bounded alike. The rest of a
+body that has had its answer is thrown away, and has as much time as a head.
 """
 
 import asyncio
@@ -75,6 +76,17 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a piece of the body, which others bound."""
         self._reading = 0
         super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, which is the one after the rest of this one's body."""
+        super().on_response_complete()
+        cycle: RequestResponseCycle = self.cycle
+        if cycle.more_body and cycle.response_complete and not self.transport.is_closing():
+            self.loop.call_later(self.head_timeout_s, self._stop_discarding, cycle)
+
+    def _stop_discarding(self, cycle: RequestResponseCycle) -> None:
+        if self.cycle is cycle:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or too large, as everything else is refused."""

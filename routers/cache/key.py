@@ -44,7 +44,9 @@ def wants(call: Call, directive: bytes) -> bool:
 
 
 def _is_question(route: Route, call: Call) -> bool:
-    if len(call.body) > LARGEST_QUESTION or any(name.lower() in _OWN_WAYS for name, _ in call.headers):
+    if call.upload is not None or len(call.body) > LARGEST_QUESTION:
+        return False
+    if any(name.lower() in _OWN_WAYS for name, _ in call.headers):
         return False
     return call.method in {"GET", "QUERY"} or (call.method == "POST" and route.replay is Replay.ALWAYS)
 

@@ -51,13 +51,13 @@ async def opened(service: RunningService) -> tuple[asyncio.StreamReader, asyncio
     return await asyncio.open_connection(host, int(port))
 
 
-async def heard(service: RunningService, request: bytes) -> Heard:
+async def heard(service: RunningService, request: bytes, patience_s: float = PATIENCE_S) -> Heard:
     """Send a request that ends its connection, and return all that comes back."""
     reader, writer = await opened(service)
     writer.write(request)
     got, was_reset = b"", False
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             while piece := await reader.read(65_536):
                 got += piece
     except ConnectionResetError:
