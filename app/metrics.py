@@ -12,7 +12,9 @@ from app.tallies import Level, Merge, Reading, Tally, Timing, merged
 from routers.breaker import State as BreakerState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.999999, 1.0)
 LANE = ("route", "backend")
+PAIR = ("route", "control", "candidate")
 
 
 class Snapshot(NamedTuple):
@@ -48,6 +50,16 @@ class Metrics:
         self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
         self._logins_limited = self._tally("logins_limited", "Of those, refused because their source failed too often.")
+        self._shadow_calls = self._tally(
+            "shadow_calls", "Shadow calls by `answered` or why they failed.", *LANE, "result"
+        )
+        self._shadow_seconds = self._timing("shadow_seconds", "Time of a shadow call to its answer or failure.", *LANE)
+        self._shadow_bytes = self._tally("shadow_bytes", "Bytes of shadow calls' bodies, both ways.", *LANE)
+        self._shadow_dropped = self._tally("shadow_dropped", "Sampled calls that were not asked.", "route", "why")
+        self._comparisons = self._tally("comparisons", "Shadowed calls by how they ended.", *PAIR, "result")
+        self._agreement = self._timing(
+            "comparison_agreement", "Agreement, 0 to 1: of the candidate, or the noise.", *PAIR, "of", bounds=SHARES
+        )
         self._in_flight = self._gauge("backend_in_flight", "Calls a backend has at the moment.", sum, *LANE)
         self._breaker_state = self._gauge(
             "breaker_state", "1 for the state a breaker is in, else 0.", sum, *LANE, "state"
@@ -76,6 +88,27 @@ class Metrics:
         """Count one attempt to get an answer from a backend."""
         self._attempts.add((route, backend, result))
         self._attempt_seconds.add((route, backend), seconds)
+
+    def count_shadow(self, route: str, backend: str, result: str, seconds: float) -> None:
+        """Count one shadow call."""
+        self._shadow_calls.add((route, backend, result))
+        self._shadow_seconds.add((route, backend), seconds)
+
+    def count_shadow_bytes(self, route: str, backend: str, size: int) -> None:
+        """Count what a shadow call sent and brought."""
+        self._shadow_bytes.add((route, backend), size)
+
+    def count_shadow_dropped(self, route: str, why: str) -> None:
+        """Count one sampled call that was not asked of the other side."""
+        self._shadow_dropped.add((route, why))
+
+    def count_comparison(self, route: str, control: str, candidate: str, result: str) -> None:
+        """Count one shadowed call by how it ended."""
+        self._comparisons.add((route, control, candidate, result))
+
+    def count_agreement(self, route: str, control: str, candidate: str, of: str, agreement: float) -> None:
+        """Count how far two answers agreed."""
+        self._agreement.add((route, control, candidate, of), agreement)
 
     def count_write(self, collection: str, action: str) -> None:
         """Count one acknowledged write."""
@@ -150,8 +183,8 @@ class Metrics:
         self._counts.append(tally)
         return tally
 
-    def _timing(self, name: str, help_text: str, *labels: str) -> Timing:
-        timing = Timing(f"crossfade_{name}", help_text, labels, SECONDS)
+    def _timing(self, name: str, help_text: str, *labels: str, bounds: tuple[float, ...] = SECONDS) -> Timing:
+        timing = Timing(f"crossfade_{name}", help_text, labels, bounds)
         self.registry.register(timing)
         self._counts.append(timing)
         return timing

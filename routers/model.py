@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from flags.names import Key
 from routers.part import Part
+from routers.shadowing import Shadow
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}$"
 
@@ -154,10 +155,6 @@ class Fallback(Part):
     replay: Replay | None = None
 
 
-class Shadow(Part):
-    """Declares that calls of this route have no side effects."""
-
-
 class Route(Part):
     """Everything needed to carry one kind of call; a flag's variant name is the backend's name."""
 
@@ -192,6 +189,9 @@ class Route(Part):
         if self.fallback.to not in self.backends:
             known = ", ".join(sorted(self.backends))
             raise ValueError(f'fallback.to is "{self.fallback.to}", which is none of the backends: {known}')
+        candidate = self.shadow.candidate if self.shadow is not None else None
+        if candidate is not None and (candidate not in self.backends or candidate == self.fallback.to):
+            raise ValueError(f'shadow.candidate is "{candidate}", which is no backend besides the fallback')
         for name, backend in self.backends.items():
             spends_all = backend.timeout_ms is not None and backend.timeout_ms >= self.deadline_ms
             if name != self.fallback.to and spends_all:

@@ -61,6 +61,9 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
             carried = await services.traffic.carry(route, choice.plan, call)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
+    watched = None
+    if route.shadow is not None:
+        watched = services.shadows.begin(route, choice.id, choice.plan, call, carried)
     marks = _marks(choice, carried)
     if carried.answer is None:
         raise _failure(route, carried, lanes, services.clock.monotonic(), marks)
@@ -69,6 +72,8 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     else:
         bound = log.bind(route=name, backend=carried.backend, decision_id=choice.id)
         await pass_on(receive, send, carried.answer, carried.answer.rest, marks, bound)
+    if watched is not None:
+        services.shadows.answered(watched)
     return carried.answer.status
 
 

@@ -1,0 +1,106 @@
+"""Calls are asked of the other side once the caller has his answer, and what both said is compared."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from app.main import create_app
+from app.wiring import Services
+from tests.faulty import Faulty, Turn, faulty, whole
+from tests.inprocess import ADMIN, FLAG, settings_in
+
+PATIENCE_S = 10
+ALWAYS = {"sample": 1, "control_sample": 0}
+
+
+def passages(*names: str) -> Turn:
+    """Answer as the RAG backends do, with these ids."""
+    return [whole(orjson.dumps({"passages": [{"id": name} for name in names]}))]
+
+
+class Shadowed:
+    """A running service whose route has a shadow, and both backends."""
+
+    def __init__(self, client: httpx.AsyncClient, services: Services, legacy: Faulty, new: Faulty) -> None:
+        self.client = client
+        self.services = services
+        self.legacy = legacy
+        self.new = new
+
+    async def ok(self, method: str, path: str, body: Any = None) -> Any:
+        answer = await self.client.request(method, path, content=None if body is None else orjson.dumps(body))
+        assert answer.is_success, (answer.status_code, answer.text)
+        return answer.json()
+
+    async def call(self, **headers: str) -> httpx.Response:
+        named = {"X-User-Id": "u1", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return await self.client.post("/route/rag/query", content=b'{"query": "x"}', headers=named)
+
+    async def comparison(self, window: str = "1h") -> Any:
+        return await self.ok("GET", f"/routes/rag/comparison?window={window}")
+
+    async def item(self, **counts: int) -> Any:
+        """Return the comparison of the first pair once `ended` has these counts."""
+
+        async def has_them() -> Any:
+            found = (await self.comparison())["items"]
+            return (
+                found[0] if found and counts.items() <= {**found[0]["ended"], **found[0]["dropped"]}.items() else None
+            )
+
+        return await until(has_them)
+
+
+async def until(question: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask until there is an answer."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not (found := await question()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+@asynccontextmanager
+async def shadowed(
+    folder: Path, legacy: Turn, new: Turn, percentage: float = 0, shadow: dict[str, Any] = ALWAYS, **route: Any
+) -> AsyncIterator[Shadowed]:
+    """Run a service before two backends."""
+    async with AsyncExitStack() as stack:
+        sides = [await stack.enter_async_context(faulty(each)) for each in (legacy, new)]
+        shell = create_app(settings_in(folder))
+        await stack.enter_async_context(shell.control.router.lifespan_context(shell.control))
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=shell),
+            base_url="http://crossfade",
+            headers={"Authorization": f"Bearer {ADMIN}"},
+        )
+        await stack.enter_async_context(client)
+        assert shell.services is not None
+        service = Shadowed(client, shell.services, *sides)
+        backends = {"legacy": {"url": sides[0].url}, "new": {"url": sides[1].url}}
+        await service.ok("POST", "/flags", FLAG)
+        document = {"name": "rag", "flag": "rag-v2", "profile": "rag", "backends": backends, "shadow": shadow, **route}
+        await service.ok("POST", "/routes", document)
+        await service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": percentage})
+        yield service
+
+
+@pytest.mark.parametrize("percentage", [0, 100])
+async def test_the_side_that_did_not_answer_is_asked_and_compared(tmp_path: Path, percentage: int) -> None:
+    async with shadowed(tmp_path, passages("a", "b"), passages("a", "b"), percentage) as service:
+        answer = await service.call()
+        assert answer.headers["x-crossfade-backend"] == ("new" if percentage else "legacy")
+        found = await service.item(compared=1)
+    assert (found["control"], found["candidate"], found["agreement"]) == ("legacy", "new", 1.0)
+    assert [len(side.requests) for side in (service.legacy, service.new)] == [1, 1]
+    asked = (service.legacy if percentage else service.new).heads[0].lower()
+    assert "x-crossfade-shadow: 1" in asked
+    assert f"idempotency-key: {answer.headers['x-crossfade-decision-id']}" in asked
+    assert "authorization" not in asked
+    served = (service.new if percentage else service.legacy).heads[0].lower()
+    assert "x-crossfade-shadow" not in served
