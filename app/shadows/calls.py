@@ -74,6 +74,16 @@ class Shadows:
         self._running: dict[str, set[asyncio.Task[None]]] = {}
         self._held = 0
 
+    @property
+    def under_way(self) -> int:
+        """How many calls are asked or compared now."""
+        return sum(map(len, self._running.values()))
+
+    @property
+    def bench(self) -> int | None:
+        """The process that compares, None while there is none."""
+        return self._judge.pid
+
     async def close(self) -> None:
         """Drop what waits, cancel what runs, and end the process that compares."""
         for waiting in self._waiting.values():
