@@ -8,7 +8,7 @@ from routers.compare.paths import parse
 from routers.compare.reading import MOST_BYTES
 from routers.compare.redaction import MOST_EXCERPT, cut, redacted
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5), lambda inner: st.lists(inner))
+JSON = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5), st.lists)
 
 
 def clean(document: Any, *paths: str) -> Any:
