@@ -67,13 +67,15 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     marks = _marks(choice, carried)
     if carried.answer is None:
         raise _failure(route, carried, lanes, services.clock.monotonic(), marks)
-    if carried.answer.rest is None:
-        await pass_whole(send, carried.answer, marks)
-    else:
-        bound = log.bind(route=name, backend=carried.backend, decision_id=choice.id)
-        await pass_on(receive, send, carried.answer, carried.answer.rest, marks, bound)
-    if watched is not None:
-        services.shadows.answered(watched)
+    try:
+        if carried.answer.rest is None:
+            await pass_whole(send, carried.answer, marks)
+        else:
+            bound = log.bind(route=name, backend=carried.backend, decision_id=choice.id)
+            await pass_on(receive, send, carried.answer, carried.answer.rest, marks, bound)
+    finally:
+        if watched is not None:
+            services.shadows.answered(watched)
     return carried.answer.status
 
 

@@ -14,7 +14,7 @@ from app.refresh import Live
 from app.shadows.account import Account
 from app.shadows.judge import Judge
 from app.shadows.lanes import ShadowLanes
-from app.shadows.watched import Watched
+from app.shadows.watched import Room, Watched
 from flags.names import Reason
 from routers.attempts import Dispatched
 from routers.call import Call, Send
@@ -27,7 +27,7 @@ from routers.shadow import Reply, ask, is_shadow, shadow_call
 log = structlog.get_logger("crossfade.shadow")
 
 MOST_HELD = 64 << 20
-"""How many bytes of requests and answers wait or are compared at once in this process."""
+"""How many bytes of requests and answers are kept at once in this process."""
 
 
 class Why(StrEnum):
@@ -72,7 +72,8 @@ class Shadows:
         self._clock = clock
         self._waiting: dict[str, deque[Watched]] = {}
         self._running: dict[str, set[asyncio.Task[None]]] = {}
-        self._held = 0
+        self._room = Room(MOST_HELD)
+        self._is_closed = False
 
     @property
     def under_way(self) -> int:
@@ -86,6 +87,7 @@ class Shadows:
 
     async def close(self) -> None:
         """Drop what waits, cancel what runs, and end the process that compares."""
+        self._is_closed = True
         for waiting in self._waiting.values():
             while waiting:
                 self._drop(waiting.popleft(), Why.STOPPING)
@@ -103,29 +105,30 @@ class Shadows:
         pair = pair_of(route, served)
         if pair is None or chosen.reason is Reason.KILLED or is_shadow(call.headers):
             return None
-        watched = Watched(route, shadow, pair, decision_id, call, carried, answer)
+        watched = Watched(route, shadow, pair, decision_id, call, carried, answer, self._room)
         why = _unfit(watched, chosen, served, answer.status)
         if why is not None:
-            self._count_drop(watched, why)
+            self._drop(watched, why)
             return None
         return watched
 
     def answered(self, watched: Watched) -> None:
-        """Ask the other side as soon as there is room; the caller has his answer."""
+        """Ask the other side as soon as there is room; the caller has his answer, or has left."""
         why = self._refusal(watched)
         if why is not None:
-            self._count_drop(watched, why)
+            self._drop(watched, why)
             return
-        self._held += watched.size
         self._waiting.setdefault(watched.route.name, deque()).append(watched)
         self._start_next(watched.route.name, watched.shadow.max_concurrency)
 
     def _refusal(self, watched: Watched) -> Why | None:
+        if self._is_closed:
+            return Why.STOPPING
         if not watched.is_whole:
             return Why.INCOMPLETE
         if watched.is_too_large:
             return Why.TOO_LARGE
-        if self._held + watched.size > MOST_HELD:
+        if watched.is_crowded_out:
             return Why.MEMORY
         name, shadow = watched.route.name, watched.shadow
         is_busy = len(self._running.get(name, ())) >= shadow.max_concurrency
@@ -143,14 +146,14 @@ class Shadows:
     def _ended(self, task: asyncio.Task[None], watched: Watched) -> None:
         name = watched.route.name
         self._running[name].discard(task)
-        self._held -= watched.size
         if task.cancelled():
-            self._count_drop(watched, Why.STOPPING)
+            self._drop(watched, Why.STOPPING)
             return
         error = task.exception()
         if error is not None:
             log.error("shadow failed", route=name, decision_id=watched.id, exc_info=error)
-            self._count_drop(watched, Why.ERROR)
+            self._drop(watched, Why.ERROR)
+        watched.release()
         self._start_next(name, watched.shadow.max_concurrency)
 
     async def _see_through(self, watched: Watched) -> None:
@@ -158,25 +161,24 @@ class Shadows:
         first = watched.reply()
         asked = pair.candidate if watched.served_by_control else pair.control
         other = await self._ask(watched, asked, watched.id)
-        if other is None:
+        if isinstance(other, Why):
+            self._drop(watched, other)
             return
         control, candidate = (first, other) if watched.served_by_control else (other, first)
         second = None
         is_wanted = is_sampled_twice(watched.route.name, watched.id, watched.shadow.control_sample)
         if is_wanted and control.cause is None and candidate.cause is None:
             second = await self._ask(watched, pair.control, f"{watched.id}-again")
-        await self._account.settle(watched, control, candidate, second)
+        await self._account.settle(watched, control, candidate, None if isinstance(second, Why) else second)
 
-    async def _ask(self, watched: Watched, name: str, key: str) -> Reply | None:
-        """Ask one backend, and count what that cost; None when it is not asked."""
+    async def _ask(self, watched: Watched, name: str, key: str) -> Reply | Why:
+        """Ask one backend, and count what that cost; or say why it is not asked."""
         route, now = watched.route, self._clock.monotonic()
         if not self._is_in_force(route):
-            self._count_drop(watched, Why.WITHDRAWN)
-            return None
+            return Why.WITHDRAWN
         lane = self._lanes.of(route, name, watched.shadow)
         if self._real_lanes.of(route.name)[name].breaker.refusal(now) or lane.refusal(now):
-            self._count_drop(watched, Why.BREAKER_OPEN)
-            return None
+            return Why.BREAKER_OPEN
         limit_s = (watched.shadow.timeout_ms or route.deadline_ms) / 1000
         call = shadow_call(watched.call, key, limit_s)
         reply = await ask(lane, route.backends[name], call, limit_s, self._send, self._clock.monotonic)
@@ -189,13 +191,11 @@ class Shadows:
         """Say whether the route still stands as it was when the call was answered, and nobody has killed it since."""
         state = self._live.state
         is_killed = state.ruleset.killed.reaches_route(route.name) or state.ruleset.is_killed(route.flag)
-        return state.routes.get(route.name) is route and not is_killed
+        found = state.routes.get(route.name)
+        return (found is route or found == route) and not is_killed
 
     def _drop(self, watched: Watched, why: Why) -> None:
-        self._held -= watched.size
-        self._count_drop(watched, why)
-
-    def _count_drop(self, watched: Watched, why: Why) -> None:
+        watched.release()
         self._metrics.count_shadow_dropped(watched.route.name, why)
         self._account.count_drop(watched, why)
 

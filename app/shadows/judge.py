@@ -58,10 +58,9 @@ class Judge:
             return found
 
     async def rest(self) -> None:
-        """Let the process go until it is needed again, unless it is at work."""
-        if not self._turn.locked():
-            async with self._turn:
-                await self._end()
+        """Let the process go until it is needed again, once it has done what it is at."""
+        async with self._turn:
+            await self._end()
 
     async def close(self) -> None:
         """End the process, whatever it does."""

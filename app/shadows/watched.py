@@ -13,8 +13,18 @@ from routers.shadowing import Shadow
 from routers.streams import close
 
 
+class Room:
+    """How many bytes may still be kept of all calls together."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+
 class Watched:
-    """One sampled call: its answer is kept up to MOST_BYTES while it goes to its caller."""
+    """One sampled call: its answer is kept up to MOST_BYTES, while there is room, as it goes to its caller.
+
+    Whoever makes one must `release` it.
+    """
 
     def __init__(
         self,
@@ -25,6 +35,7 @@ class Watched:
         call: Call,
         carried: Dispatched,
         answer: Answer,
+        room: Room,
     ) -> None:
         self.route = route
         self.shadow = shadow
@@ -37,14 +48,13 @@ class Watched:
         self._seconds = carried.attempts[-1].elapsed_ms / 1000
         self._pieces: list[bytes] = []
         self._size = 0
+        self._room = room
+        self._held = 0
+        self.is_crowded_out = False
+        self._hold(len(call.body))
         self.take(answer.body)
         if answer.rest is not None:
             answer.rest = _Kept(answer.rest, self)
-
-    @property
-    def size(self) -> int:
-        """How many bytes it holds."""
-        return len(self.call.body) + self._size
 
     @property
     def is_too_large(self) -> bool:
@@ -52,12 +62,26 @@ class Watched:
         return self._size > MOST_BYTES or len(self.call.body) > MOST_BYTES
 
     def take(self, piece: bytes) -> None:
-        """Keep a piece of the answer, or nothing of it once it is too large."""
+        """Keep a piece of the answer; nothing of it any more once it is too large, or there is no room."""
         self._size += len(piece)
-        if self._size <= MOST_BYTES:
-            self._pieces.append(piece)
-        else:
+        if self.is_too_large or not self._hold(len(piece)):
+            self.release()
             self._pieces.clear()
+        else:
+            self._pieces.append(piece)
+
+    def release(self) -> None:
+        """Give the room back."""
+        self._room.left += self._held
+        self._held = 0
+
+    def _hold(self, size: int) -> bool:
+        if self.is_crowded_out or size > self._room.left:
+            self.is_crowded_out = True
+            return False
+        self._room.left -= size
+        self._held += size
+        return True
 
     def reply(self) -> Reply:
         """Return what the caller was told, in the form of what the other side says."""
