@@ -40,7 +40,7 @@ def compare(
             from app.cli.terminal import clear  # noqa: PLC0415 - rich is slow to import, and not always needed
 
             clear()
-        show(found, _blocks)
+        show(found, blocks)
         if not watch:
             return
         try:
@@ -49,7 +49,8 @@ def compare(
             return
 
 
-def _blocks(found: Mapping[str, Any]) -> Iterator[Block]:
+def blocks(found: Mapping[str, Any]) -> Iterator[Block]:
+    """Tell a comparison: what is missing, each pair, and the worst examples."""
     since = "ever" if found["window"] == "all" else f"since {moment(found['since'])}"
     yield Toned(f"Route {found['route']}, {since}, all processes", Tone.STRONG)
     if found["note"]:
