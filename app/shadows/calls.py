@@ -72,7 +72,7 @@ class Shadows:
         self._clock = clock
         self._waiting: dict[str, deque[Watched]] = {}
         self._running: dict[str, set[asyncio.Task[None]]] = {}
-        self._room = Room(MOST_HELD)
+        self.room = Room(MOST_HELD)
         self._is_closed = False
 
     @property
@@ -105,7 +105,7 @@ class Shadows:
         pair = pair_of(route, served)
         if pair is None or chosen.reason is Reason.KILLED or is_shadow(call.headers):
             return None
-        watched = Watched(route, shadow, pair, decision_id, call, carried, answer, self._room)
+        watched = Watched(route, shadow, pair, decision_id, call, carried, answer, self.room)
         why = _unfit(watched, chosen, served, answer.status)
         if why is not None:
             self._drop(watched, why)

@@ -16,7 +16,7 @@ from app.wiring import Services
 from tests.faulty import Faulty, Turn, faulty, whole
 from tests.inprocess import ADMIN, FLAG, settings_in
 
-PATIENCE_S = 10
+PATIENCE_S = 20
 ALWAYS: dict[str, Any] = {"sample": 1, "control_sample": 0}
 
 

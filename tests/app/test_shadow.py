@@ -82,6 +82,7 @@ async def test_what_differs_is_told_less_the_noise_of_a_control_asked_twice(tmp_
         (GARBAGE_JSON, "compared"),
         ([whole(b"{}", status=b"404 Not Found")], "compared"),
         ([whole(b'{"passages": "' + b"x" * (1 << 20) + b'"}')], "unjudged"),
+        ([CHUNKED, *[chunk(b"x" * (1 << 19))] * 1000], "unjudged"),
     ],
 )
 async def test_a_candidate_that_fails_is_counted_apart_and_hurts_nobody(tmp_path: Path, turn: Turn, ended: str) -> None:
@@ -186,6 +187,22 @@ async def test_what_was_compressed_for_its_caller_is_compared_all_the_same(tmp_p
     assert "accept-encoding: identity" in service.new.heads[0].lower()
 
 
+async def test_when_there_is_no_room_a_stream_goes_to_its_caller_and_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    turn: Turn = [CHUNKED + chunk(b'"' + b"x" * 1000), 0.01, chunk(b"y" * 1000 + b'"') + chunk(b"")]
+    async with shadowed(tmp_path, turn, PLAIN) as service:
+        room = service.services.shadows.room
+        before, room.left = room.left, 1500
+        assert len((await service.call()).content) == 2002
+        await service.item(memory=1)
+        assert room.left == 1500
+        room.left = before
+        await service.call()
+        await service.item(memory=1, unjudged=1)
+        await until(service.settled)
+        assert room.left == before
+    assert len(service.new.requests) == 1
+
+
 async def test_a_shadow_is_not_shadowed_again(tmp_path: Path) -> None:
     async with shadowed(tmp_path, PLAIN, PLAIN) as service:
         await service.call(x_crossfade_shadow="1")
@@ -236,6 +253,22 @@ async def test_a_comparison_that_dies_is_given_up_and_the_next_one_is_made(tmp_p
             return bool(found["compared"] > 1)
 
         await until(another)
+
+
+async def test_users_are_as_quick_beside_a_shadow_that_hangs(tmp_path: Path) -> None:
+    shadow = ALWAYS | {"max_concurrency": 100, "queue": 100}
+    async with shadowed(tmp_path, PLAIN, HANGS, 0, shadow) as service:
+        began = asyncio.get_running_loop().time()
+        for _ in range(50):
+            assert (await service.call()).status_code == 200
+        assert asyncio.get_running_loop().time() - began < PATIENCE_S
+        breakers = (await service.ok("GET", "/breakers"))["items"]
+        assert {each["backend"]: (each["calls"], each["in_flight"]) for each in breakers} == {
+            "legacy": (50, 0),
+            "new": (0, 0),
+        }
+        metrics = (await service.client.get("/metrics")).text
+        assert 'crossfade_attempts_total{backend="new"' not in metrics
 
 
 async def test_nothing_runs_beside_a_service_without_shadows(tmp_path: Path) -> None:
