@@ -29,8 +29,15 @@ class GivenUpError(Exception):
 class Judge:
     """Compares one at a time, in a process of its own with a lower priority; those who wait bound how many wait."""
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-P", "-m", "app.shadows.bench")) -> None:
+    def __init__(
+        self,
+        command: Sequence[str] = (sys.executable, "-P", "-m", "app.shadows.bench"),
+        longest_s: float = LONGEST_S,
+        start_s: float = START_S,
+    ) -> None:
         self._command = command
+        self._longest_s = longest_s
+        self._start_s = start_s
         self._process: Process | None = None
         self._turn = asyncio.Lock()
         self._began = -PAUSE_S
@@ -46,7 +53,7 @@ class Judge:
             try:
                 is_new = self._process is None
                 process = self._process or await self._start()
-                async with asyncio.timeout(LONGEST_S + START_S * is_new):
+                async with asyncio.timeout(self._longest_s + self._start_s * is_new):
                     found = await _exchanged(process, frame(told, *bodies))
             except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
                 await self._end()
