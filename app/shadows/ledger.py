@@ -1,6 +1,7 @@
 """What comparisons came to, in memory until it is carried to SQL every few seconds."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -65,9 +66,13 @@ class Ledger:
 
     async def run(self) -> None:
         """Carry until cancelled."""
+        forgotten_at = self._clock.monotonic()
         while True:
             await asyncio.sleep(EVERY_S)
             await self.carry()
+            if self._clock.monotonic() - forgotten_at >= HOUR_S:
+                forgotten_at = self._clock.monotonic()
+                await self.forget()
 
     async def close(self) -> None:
         """Carry what is left, if that goes within LAST_S."""
@@ -87,6 +92,11 @@ class Ledger:
             self._is_away = True
         else:
             self._is_away = False
+
+    async def forget(self) -> None:
+        """Forget what has expired; while SQL is away nobody is shown it, and it is forgotten later."""
+        with contextlib.suppress(StoreUnavailableError):
+            await self._kept.forget_comparisons(self._clock.now())
 
     async def settle(self) -> None:
         """Carry everything. Raises StoreUnavailableError, and nothing is lost then."""

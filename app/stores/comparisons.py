@@ -6,7 +6,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from app.stores.database import Database
 from app.stores.schema import COMPARISONS, EXAMPLES
@@ -50,10 +50,7 @@ class Comparisons(Database):
     async def add_comparisons(
         self, counted: Sequence[Counted], examples: Sequence[Example], most: Mapping[str, int], now: datetime
     ) -> None:
-        """Add to the counts, and keep the worst examples of each route, as many as `most` says; all or nothing.
-
-        What has expired goes.
-        """
+        """Add to the counts, and keep the worst examples of each route, as many as `most` says; all or nothing."""
 
         def add(connection: Connection) -> None:
             _add(connection, counted)
@@ -61,9 +58,17 @@ class Comparisons(Database):
                 connection.execute(insert(EXAMPLES), [_row(each) for each in examples])
             for route, keep in most.items():
                 _forget(connection, route, keep, now)
-            connection.execute(delete(COMPARISONS).where(COMPARISONS.c.hour < int(now.timestamp()) - KEPT_S))
 
         await self._write(add)
+
+    async def forget_comparisons(self, now: datetime) -> None:
+        """Forget what has expired."""
+
+        def forget(connection: Connection) -> None:
+            connection.execute(delete(EXAMPLES).where(EXAMPLES.c.expires_at <= now))
+            connection.execute(delete(COMPARISONS).where(COMPARISONS.c.hour < int(now.timestamp()) - KEPT_S))
+
+        await self._write(forget)
 
     async def comparison_counts(self, route: str, since: int) -> Sequence[Counted]:
         """Return the sums of a route's counts over the hours from `since` on; their `hour` is the first of each sum."""
@@ -101,8 +106,7 @@ def _forget(connection: Connection, route: str, keep: int, now: datetime) -> Non
     is_of_route = EXAMPLES.c.route == route
     worst = select(EXAMPLES.c.seq).where(is_of_route, EXAMPLES.c.expires_at > now)
     worst = worst.order_by(EXAMPLES.c.millionths, EXAMPLES.c.seq.desc()).limit(keep)
-    is_kept = EXAMPLES.c.seq.in_(worst)
-    connection.execute(delete(EXAMPLES).where(or_(EXAMPLES.c.expires_at <= now, is_of_route & ~is_kept)))
+    connection.execute(delete(EXAMPLES).where(is_of_route, EXAMPLES.c.seq.not_in(worst)))
 
 
 def _row(example: Example) -> dict[str, Any]:

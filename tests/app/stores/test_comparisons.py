@@ -52,6 +52,7 @@ async def test_counts_are_added_up_over_hours_and_told_apart_by_route(
 async def test_what_is_older_than_90_days_goes(new_comparisons: Callable[[], Comparisons]) -> None:
     async with new_comparisons() as comparisons:
         await comparisons.add_comparisons([counted("a", 1, HOUR - KEPT_S - HOUR_S), counted("b", 1)], [], {}, NOW)
+        await comparisons.forget_comparisons(NOW)
         assert await sums(comparisons) == {"b": 1}
 
 
@@ -94,3 +95,5 @@ async def test_an_example_that_has_expired_is_neither_shown_nor_kept(
         assert await comparisons.worst_examples("rag", NOW, later, 10) == []
         await comparisons.add_comparisons([], [example("newer", 500, expires_in_s=100)], {"rag": 1}, later)
         assert [each.decision_id for each in await comparisons.worst_examples("rag", NOW, NOW, 10)] == ["newer"]
+        await comparisons.forget_comparisons(NOW + timedelta(seconds=200))
+        assert await comparisons.worst_examples("rag", NOW, NOW, 10) == []
