@@ -48,7 +48,8 @@ class Why(StrEnum):
 class Shadows:
     """The shadow calls of this process; one `async with` for each instance.
 
-    `begin` and `answered` are synchronous and never wait: what finds no place is dropped, and counted.
+    `begin` and `answered` are synchronous, never wait and never raise: what finds no place is dropped, and counted, and
+    what goes wrong here is nothing to the caller.
     """
 
     def __init__(
@@ -99,6 +100,13 @@ class Shadows:
 
     def begin(self, route: Route, decision_id: str, chosen: Plan, call: Call, carried: Dispatched) -> Watched | None:
         """Keep what is to be compared of a call that is about to be answered; None for one that is not shadowed."""
+        try:
+            return self._begin(route, decision_id, chosen, call, carried)
+        except Exception:
+            log.exception("shadow failed before it began", route=route.name, decision_id=decision_id)
+            return None
+
+    def _begin(self, route: Route, decision_id: str, chosen: Plan, call: Call, carried: Dispatched) -> Watched | None:
         shadow, answer, served = route.shadow, carried.answer, carried.backend
         if shadow is None or answer is None or served is None or not is_sampled(route.name, decision_id, shadow.sample):
             return None
@@ -114,6 +122,13 @@ class Shadows:
 
     def answered(self, watched: Watched) -> None:
         """Ask the other side as soon as there is room; the caller has his answer, or has left."""
+        try:
+            self._enter(watched)
+        except Exception:
+            watched.release()
+            log.exception("shadow failed", route=watched.route.name, decision_id=watched.id)
+
+    def _enter(self, watched: Watched) -> None:
         why = self._refusal(watched)
         if why is not None:
             self._drop(watched, why)

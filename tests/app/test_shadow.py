@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from pathlib import Path
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -269,6 +270,19 @@ async def test_users_are_as_quick_beside_a_shadow_that_hangs(tmp_path: Path) -> 
         }
         metrics = (await service.client.get("/metrics")).text
         assert 'crossfade_attempts_total{backend="new"' not in metrics
+
+
+async def test_an_error_in_what_shadows_is_none_of_the_callers(tmp_path: Path) -> None:
+    async with shadowed(tmp_path, PLAIN, PLAIN) as service:
+        shadows = service.services.shadows
+        room, shadows.room = shadows.room, cast(Any, None)
+        assert (await service.call()).status_code == 200
+        shadows.room = room
+        waiting, shadows._waiting = shadows._waiting, cast(Any, None)
+        assert (await service.call()).status_code == 200
+        shadows._waiting = waiting
+        await service.call()
+        await service.item(compared=1)
 
 
 async def test_nothing_runs_beside_a_service_without_shadows(tmp_path: Path) -> None:
