@@ -30,7 +30,7 @@ Examples = Annotated[int, typer.Option("--examples", metavar="N", min=0, max=500
 def compare(
     service: Service, show: Show, name: Name, watch: Watch = False, window: Window = "24h", examples: Examples = 5
 ) -> None:
-    """Show how far the new side's answers agree with the old one's, less the noise.
+    """Show how far both sides' answers agree, less the noise.
 
     Calls are compared that the route's shadow asks of both sides; the worst examples are shown, redacted.
     """
