@@ -58,6 +58,10 @@ class Line(asyncio.Protocol):
         self._transport = cast(asyncio.WriteTransport, transport)
         self._crowd.free(self)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.close()
+
     def ask(self, due: int) -> None:
         """Ask what was due then."""
         self._due = due
@@ -104,8 +108,8 @@ class Crowd:
 async def pace(job: dict[str, Any]) -> Paced:
     """Do the job."""
     parts, crowd, loop = urlsplit(job["url"]), Crowd(prepared(job)), asyncio.get_running_loop()
-    for _ in range(job["connections"]):
-        await loop.create_connection(lambda: Line(crowd), parts.hostname, parts.port)
+    places = range(job["connections"])
+    lines = [(await loop.create_connection(lambda: Line(crowd), parts.hostname, parts.port))[1] for _ in places]
     began, asked, wanted = time.perf_counter(), 0, int(job["per_second"] * job["seconds"])
     while asked < wanted:
         due = min(wanted, int((time.perf_counter() - began) * job["per_second"]))
@@ -117,6 +121,8 @@ async def pace(job: dict[str, Any]) -> Paced:
         if len(crowd.times) == asked:
             break
         await asyncio.sleep(0.01)
+    for line in lines:
+        line.close()
     times = sorted(crowd.times) or [0]
     p50, p99 = (times[int(len(times) * share)] / 1e6 for share in (0.5, 0.99))
     return Paced(p50, p99, crowd.refused + asked - len(crowd.times))
