@@ -111,7 +111,8 @@ class Shadows:
         if shadow is None or answer is None or served is None or not is_sampled(route.name, decision_id, shadow.sample):
             return None
         pair = pair_of(route, served)
-        if pair is None or chosen.reason is Reason.KILLED or is_shadow(call.headers):
+        was_asked = bool(carried.attempts)
+        if pair is None or not was_asked or chosen.reason is Reason.KILLED or is_shadow(call.headers):
             return None
         watched = Watched(route, shadow, pair, decision_id, call, carried, answer, self.room)
         why = _unfit(watched, chosen, served, answer.status)
