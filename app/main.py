@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import bootstrap, logs
-from app.api import audit, breakers, flags, kill_switch, probes, routes, tokens, transfer
+from app.api import audit, breakers, comparison, flags, kill_switch, probes, routes, tokens, transfer
 from app.api.openapi import openapi
 from app.background import running
 from app.clock import Clock
@@ -44,6 +44,7 @@ DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/impor
 ROUTERS = (
     flags.router,
     routes.router,
+    comparison.router,
     kill_switch.router,
     breakers.router,
     tokens.router,

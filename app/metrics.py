@@ -1,81 +1,90 @@
-"""Every metric of the service; with `tallies`, the only place that knows Prometheus."""
+"""Every metric of the service, and how it is counted: instrumentation is a value, whoever counts knows a name."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.registry import Collector
-
-from app.tallies import Amount, Level, Merge, Reading, Tally, Timing, merged
+from app.registry import Registry
 from routers.breaker import State as BreakerState
 from routers.profiles.signals import Signals
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.999999, 1.0)
 LANE = ("route", "backend")
+PAIR = ("route", "control", "candidate")
 
 
-class Snapshot(NamedTuple):
-    """What the metrics of one process stand at, by name: counters and histograms, and gauges."""
-
-    counts: Mapping[str, Reading]
-    levels: Mapping[str, Reading]
-
-
-class Metrics:
+class Metrics(Registry):
     """The metrics of one process, in a registry of their own."""
-
-    content_type = CONTENT_TYPE_PLAIN_0_0_4
 
     def __init__(self) -> None:
         """Register every metric."""
-        self.registry = CollectorRegistry()
-        self._counts: list[Tally | Timing | Amount] = []
-        self._levels: list[Level] = []
-        self._requests = self._tally("http_requests", "Requests by endpoint and status.", "endpoint", "status")
-        self._request_seconds = self._timing("http_request_seconds", "Time to the end of the answer.", "endpoint")
-        self._decisions = self._tally("decisions", "Decisions by route.", "route", "variant", "reason")
-        self._answers = self._tally(
+        super().__init__()
+        self._register_service()
+        self._register_calls()
+        self._register_signals()
+        self._register_shadows()
+        self._register_levels()
+
+    def _register_service(self) -> None:
+        self._requests = self.tally("http_requests", "Requests by endpoint and status.", "endpoint", "status")
+        self._request_seconds = self.timing("http_request_seconds", "Time to the end of the answer.", "endpoint")
+        self._writes = self.tally("writes", "Acknowledged writes.", "collection", "action")
+        self._logins_failed = self.tally("logins_failed", "Requests refused for want of a valid token.")
+        self._logins_limited = self.tally("logins_limited", "Of those, refused because their source failed too often.")
+
+    def _register_calls(self) -> None:
+        self._decisions = self.tally("decisions", "Decisions by route.", "route", "variant", "reason")
+        self._answers = self.tally(
             "route_answers",
             "Carried calls by the backend decided and the one that answered, `none` when nobody did.",
             "route",
             "decided",
             "backend",
         )
-        self._attempts = self._tally("attempts", "Attempts, by `answered` or why they failed.", *LANE, "result")
-        self._attempt_seconds = self._timing("attempt_seconds", "Time of an attempt to its answer or failure.", *LANE)
-        self._transitions = self._tally("breaker_transitions", "Changes of a breaker's state.", *LANE, "to")
-        self._cached = self._tally(
+        self._attempts = self.tally("attempts", "Attempts, by `answered` or why they failed.", *LANE, "result")
+        self._attempt_seconds = self.timing("attempt_seconds", "Time of an attempt to its answer or failure.", *LANE)
+        self._transitions = self.tally("breaker_transitions", "Changes of a breaker's state.", *LANE, "to")
+        self._cached = self.tally(
             "cache_answers",
             "Calls of routes with a cache, by the backend whose answer was given: hit, miss, stale or bypass.",
             *LANE,
             "result",
         )
-        self._results = self._amount("answer_results", "Results of an answer.", *LANE)
-        self._scores = self._amount("quality_score", "Mean score of an answer's results.", *LANE)
-        self._cache_hits = self._amount("backend_cache_hits", "Share of an answer that came from a cache.", *LANE)
-        self._tokens = self._amount("tokens", "Tokens an answer took.", *LANE)
-        self._costs = self._amount("cost", "What an answer cost, in the backend's currency.", *LANE)
-        self._processing = self._amount("backend_processing_seconds", "Time a backend says it took.", *LANE)
-        self._own_fallbacks = self._tally("backend_fallbacks", "Answers whose backend says it fell back.", *LANE)
-        self._breaker_syncs_failed = self._tally("breaker_syncs_failed", "Failed exchanges of breakers with Redis.")
-        self._writes = self._tally("writes", "Acknowledged writes.", "collection", "action")
-        self._logins_failed = self._tally("logins_failed", "Requests refused for want of a valid token.")
-        self._logins_limited = self._tally("logins_limited", "Of those, refused because their source failed too often.")
-        self._in_flight = self._gauge("backend_in_flight", "Calls a backend has at the moment.", sum, *LANE)
-        self._breaker_state = self._gauge(
+        self._breaker_syncs_failed = self.tally("breaker_syncs_failed", "Failed exchanges of breakers with Redis.")
+
+    def _register_signals(self) -> None:
+        self._results = self.amount("answer_results", "Results of an answer.", *LANE)
+        self._scores = self.amount("quality_score", "Mean score of an answer's results.", *LANE)
+        self._cache_hits = self.amount("backend_cache_hits", "Share of an answer that came from a cache.", *LANE)
+        self._tokens = self.amount("tokens", "Tokens an answer took.", *LANE)
+        self._costs = self.amount("cost", "What an answer cost, in the backend's currency.", *LANE)
+        self._processing = self.amount("backend_processing_seconds", "Time a backend says it took.", *LANE)
+        self._own_fallbacks = self.tally("backend_fallbacks", "Answers whose backend says it fell back.", *LANE)
+
+    def _register_shadows(self) -> None:
+        self._shadow_calls = self.tally(
+            "shadow_calls", "Shadow calls by `answered` or why they failed.", *LANE, "result"
+        )
+        self._shadow_seconds = self.timing("shadow_seconds", "Time of a shadow call to its answer or failure.", *LANE)
+        self._shadow_bytes = self.tally("shadow_bytes", "Bytes of shadow calls' bodies, both ways.", *LANE)
+        self._shadow_dropped = self.tally("shadow_dropped", "Sampled calls that were not asked.", "route", "why")
+        self._comparisons = self.tally("comparisons", "Shadowed calls by how they ended.", *PAIR, "result")
+        self._agreement = self.timing(
+            "comparison_agreement", "Agreement, 0 to 1: of the candidate, or the noise.", *PAIR, "of", bounds=SHARES
+        )
+
+    def _register_levels(self) -> None:
+        self._in_flight = self.gauge("backend_in_flight", "Calls a backend has at the moment.", sum, *LANE)
+        self._breaker_state = self.gauge(
             "breaker_state", "1 for the state a breaker is in, else 0.", sum, *LANE, "state"
         )
-        self._breakers_shared = self._gauge(
+        self._breakers_shared = self.gauge(
             "breakers_shared", "1 while breakers act as one in the fleet, 0 in this process alone.", min
         )
-        self._gauge("processes", "Processes that these metrics are of.", sum).set(1)
-        self._documents = self._gauge("documents", "Documents in force.", min, "collection")
-        self._revision = self._gauge("state_revision", "Revision of the state in force.", min)
-        self._state = self._gauge("state_info", "1 for the epoch of the state in force.", max, "epoch")
-        self._age = self._gauge("state_age_seconds", "For how long the state in force may be old; 0 in contact.", max)
-        self._contact = self._gauge("store_last_contact_seconds", "When the store last answered, since 1970.", min)
+        self.gauge("processes", "Processes that these metrics are of.", sum).set(1)
+        self._documents = self.gauge("documents", "Documents in force.", min, "collection")
+        self._revision = self.gauge("state_revision", "Revision of the state in force.", min)
+        self._state = self.gauge("state_info", "1 for the epoch of the state in force.", max, "epoch")
+        self._age = self.gauge("state_age_seconds", "For how long the state in force may be old; 0 in contact.", max)
+        self._contact = self.gauge("store_last_contact_seconds", "When the store last answered, since 1970.", min)
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count one answered request of the service itself."""
@@ -110,6 +119,27 @@ class Metrics:
         self._processing.add(lane, signals.processing_ms, 1000)
         if signals.fallback is not None:
             self._own_fallbacks.add(lane)
+
+    def count_shadow(self, route: str, backend: str, result: str, seconds: float) -> None:
+        """Count one shadow call."""
+        self._shadow_calls.add((route, backend, result))
+        self._shadow_seconds.add((route, backend), seconds)
+
+    def count_shadow_bytes(self, route: str, backend: str, size: int) -> None:
+        """Count what a shadow call sent and brought."""
+        self._shadow_bytes.add((route, backend), size)
+
+    def count_shadow_dropped(self, route: str, why: str) -> None:
+        """Count one sampled call that was not asked of the other side."""
+        self._shadow_dropped.add((route, why))
+
+    def count_comparison(self, route: str, control: str, candidate: str, result: str) -> None:
+        """Count one shadowed call by how it ended."""
+        self._comparisons.add((route, control, candidate, result))
+
+    def count_agreement(self, route: str, control: str, candidate: str, of: str, agreement: float) -> None:
+        """Count how far two answers agreed."""
+        self._agreement.add((route, control, candidate, of), agreement)
 
     def count_write(self, collection: str, action: str) -> None:
         """Count one acknowledged write."""
@@ -161,59 +191,3 @@ class Metrics:
         self._state.labels(epoch).set(1)
         for collection, count in documents.items():
             self._documents.labels(collection).set(count)
-
-    def render(self) -> bytes:
-        """Return everything in Prometheus' text format."""
-        return generate_latest(self.registry)
-
-    def snapshot(self) -> Snapshot:
-        """Return what everything stands at."""
-        counts, levels = ({each.name: each.read() for each in some} for some in (self._counts, self._levels))
-        return Snapshot(counts, levels)
-
-    def go_on_from(self, before: Snapshot) -> None:
-        """Count on from where a process stood that is gone, before anything was counted here."""
-        for each in self._counts:
-            each.go_on_from(before.counts.get(each.name, ()))
-
-    def render_together(self, snapshots: Sequence[Snapshot]) -> bytes:
-        """Return what several processes stand at together in Prometheus' text format."""
-        return generate_latest(_Together([*self._together(snapshots)]))
-
-    def _together(self, snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
-        for count in self._counts:
-            yield count.family(merged([each.counts.get(count.name, ()) for each in snapshots], sum))
-        for level in self._levels:
-            yield level.family(merged([each.levels.get(level.name, ()) for each in snapshots], level.merge))
-
-    def _tally(self, name: str, help_text: str, *labels: str) -> Tally:
-        tally = Tally(f"crossfade_{name}", help_text, labels)
-        self.registry.register(tally)
-        self._counts.append(tally)
-        return tally
-
-    def _amount(self, name: str, help_text: str, *labels: str) -> Amount:
-        amount = Amount(f"crossfade_{name}", help_text, labels)
-        self.registry.register(amount)
-        self._counts.append(amount)
-        return amount
-
-    def _timing(self, name: str, help_text: str, *labels: str) -> Timing:
-        timing = Timing(f"crossfade_{name}", help_text, labels, SECONDS)
-        self.registry.register(timing)
-        self._counts.append(timing)
-        return timing
-
-    def _gauge(self, name: str, help_text: str, merge: Merge, *labels: str) -> Gauge:
-        """Make a gauge; `merge` is what the processes of one parent show together: `sum`, `min` or `max`."""
-        gauge = Gauge(f"crossfade_{name}", help_text, labels, registry=self.registry)
-        self._levels.append(Level(gauge, f"crossfade_{name}", help_text, labels, merge))
-        return gauge
-
-
-class _Together(Collector):
-    def __init__(self, families: Sequence[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Sequence[Metric]:
-        return self._families

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import orjson
 
-from app.metrics import Metrics, Snapshot
+from app.metrics import Metrics
+from app.registry import Snapshot
 
 PATIENCE_S = 0.5
 """How long a sibling may take before its last file has to do."""

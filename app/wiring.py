@@ -26,8 +26,12 @@ from app.metrics import Metrics
 from app.quotas import Quotas
 from app.refresh import Live, State
 from app.settings import Settings
+from app.shadows.calls import Shadows
+from app.shadows.ledger import Ledger
+from app.shadows.opening import shadowing
 from app.siblings import Place, Scrape, among, scrape_alone
 from app.standing import Standing
+from app.stores.comparisons import Comparisons
 from app.stores.engines import Engine, engine_of
 from app.stores.fleet import FleetStore
 from app.stores.journal import SqlJournal
@@ -66,6 +70,8 @@ class Services:
     scrape: Scrape
     quotas: Quotas
     breaker_sync: BreakerSync | None
+    shadows: Shadows
+    comparisons: Ledger
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -88,16 +94,18 @@ async def wire(
     live = Live(_admin_digest(settings), lambda state: _watch(state, lanes, metrics))
     async with AsyncExitStack() as stack:
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
+        shadow_send = send or (await stack.enter_async_context(BackendClient())).send
         send = send or (await stack.enter_async_context(BackendClient())).send
         standing = Standing(clock, is_own=settings.redis_url is None)
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
-        store, settle = await _opened(settings, live, standing, clock, stack)
+        store, settle, memory = await _opened(settings, live, standing, clock, stack)
         sync = await _in_common(settings, lanes, hurry, metrics, clock, stack)
         changes = Changes(store, live, settle, metrics, clock)
         switch = Switch(store, live, settle, metrics, clock)
         traffic = Traffic(live, lanes, send, metrics, clock)
         cached = CachedTraffic(traffic, await _places(settings, clock, stack), metrics, clock)
-        quotas = Quotas(settings.open_calls_per_s)
+        ledger = Ledger(memory, clock)
+        shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, metrics, clock))
         yield Services(
             settings,
             clock,
@@ -112,15 +120,17 @@ async def wire(
             metrics,
             send,
             scrape,
-            quotas,
+            Quotas(settings.open_calls_per_s),
             sync,
+            shadows,
+            ledger,
         )
 
 
 async def _opened(
     settings: Settings, live: Live, standing: Standing, clock: Clock, stack: AsyncExitStack
-) -> tuple[Store, Settle]:
-    """Open the store that the settings name and put its state in force."""
+) -> tuple[Store, Settle, Comparisons]:
+    """Open the store that the settings name and put its state in force; what is counted goes to its SQL part."""
     if settings.redis_url is None:
         if settings.database_url is not None:
             log.warning(
@@ -132,7 +142,7 @@ async def _opened(
         async def settle(entries: Sequence[Entry]) -> None:
             live.apply(entries)
 
-        return embedded, settle
+        return embedded, settle, embedded
     client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
     journal = await stack.enter_async_context(SqlJournal(_journal_engine(settings), may_be_away=True))
     fleet = FleetStore(RedisStore(client), journal)
@@ -148,7 +158,7 @@ async def _opened(
     await stack.enter_async_context(running(kills.run()))
     await stack.enter_async_context(running(follower.run()))
     await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
-    return fleet, follower.settle
+    return fleet, follower.settle, journal
 
 
 async def _places(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Mapping[CachePlace, Answers]:

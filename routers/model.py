@@ -13,6 +13,7 @@ from routers.cache.policy import CachePolicy
 from routers.part import Part
 from routers.profiles.kinds import KINDS
 from routers.profiles.model import SignalPaths
+from routers.shadowing import Shadow
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}$"
 
@@ -159,10 +160,6 @@ class Fallback(Part):
     max_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 100
 
 
-class Shadow(Part):
-    """Declares that calls of this route have no side effects."""
-
-
 class Route(Part):
     """Everything needed to carry one kind of call; a flag's variant name is the backend's name."""
 
@@ -225,6 +222,9 @@ class Route(Part):
         if self.fallback.to not in self.backends:
             known = ", ".join(sorted(self.backends))
             raise ValueError(f'fallback.to is "{self.fallback.to}", which is none of the backends: {known}')
+        candidate = self.shadow.candidate if self.shadow is not None else None
+        if candidate is not None and (candidate not in self.backends or candidate == self.fallback.to):
+            raise ValueError(f'shadow.candidate is "{candidate}", which is no backend besides the fallback')
         for name, backend in self.backends.items():
             spends_all = backend.timeout_ms is not None and backend.timeout_ms >= self.deadline_ms
             if name != self.fallback.to and spends_all:

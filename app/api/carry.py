@@ -1,37 +1,27 @@
 """`ANY /route/{route}[/…]`: carry a call to the backend its caller belongs to. Plain ASGI."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
-import structlog
 
+from app.api.answering import Exchange, answer
 from app.api.asgi import Receive, Scope, Send
 from app.api.bodies import body_or_upload
 from app.api.forwarding import forwarded_headers
 from app.api.leaving import WATCHED_AFTER_S, UnlessLeft
 from app.api.params import PRINCIPAL, admitted, check_scopes
 from app.api.peers import source_in
-from app.api.reading import read_answer
-from app.api.relay import pass_on, pass_whole
 from app.api.uploads import Upload
 from app.auth import Role
-from app.cached import cache_marks
 from app.errors import Code, ProblemError
-from app.traffic import Choice
 from app.wiring import Services
 from flags.context import TARGETING_KEY, Context
-from routers.attempts import Dispatched, failure_status, retry_after_s
 from routers.call import Call, Headers
 from routers.hops import UnsafeCallError, safe_path
-from routers.lanes import Lane
 from routers.model import Auth, Route
 from routers.profiles.answers import asked_plainly
 
-log = structlog.get_logger("crossfade.route")
-
 _UNREAD = object()
-_FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE_TIMEOUT}
 
 OPERATION = {
     "tags": ["routes"],
@@ -71,19 +61,7 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
             given = await services.cached.carry(route, choice, context, call)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
-    carried = given.carried
-    marks = _marks(choice, carried) + cache_marks(given)
-    if carried.answer is None:
-        raise _failure(route, carried, lanes, services.clock.monotonic(), marks)
-    if carried.answer.rest is None:
-        answer = carried.answer
-        if route.is_read:
-            answer = read_answer(services, route, choice, answer, given).answer
-        await pass_whole(send, answer, marks)
-    else:
-        bound = log.bind(route=name, backend=carried.backend, decision_id=choice.id)
-        await pass_on(receive, send, carried.answer, carried.answer.rest, marks, bound)
-    return carried.answer.status
+    return await answer(services, Exchange(route, lanes, call, choice, given), receive, send)
 
 
 def _admitting(services: Services, scope: Scope, name: str) -> Route:
@@ -160,33 +138,3 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-def _marks(choice: Choice, carried: Dispatched) -> Headers:
-    """Say in headers what was decided and what came of it."""
-    marks = [
-        (b"x-crossfade-variant", choice.plan.decided.encode()),
-        (b"x-crossfade-reason", choice.plan.reason.encode()),
-        (b"x-crossfade-flag-version", str(choice.decision.version).encode()),
-        (b"x-crossfade-decision-id", choice.id.encode()),
-    ]
-    if carried.backend is None:
-        return marks
-    marks.append((b"x-crossfade-backend", carried.backend.encode()))
-    if carried.backend != choice.plan.decided:
-        marks.append((b"x-crossfade-fallback", (carried.attempts[0].cause or "").encode()))
-    return marks
-
-
-def _failure(route: Route, carried: Dispatched, lanes: Mapping[str, Lane], now: float, marks: Headers) -> ProblemError:
-    status = failure_status(carried.attempts)
-    headers = {name.decode(): value.decode() for name, value in marks}
-    if status == 503:
-        headers["retry-after"] = str(retry_after_s(carried.attempts, lanes, now))
-    attempts = [
-        {"backend": each.backend, "cause": each.cause, "status": each.status, "ms": round(each.elapsed_ms, 1)}
-        for each in carried.attempts
-    ]
-    told = "; ".join(f"{each.backend}: {each.cause}" for each in carried.attempts)
-    detail = f'no backend of route "{route.name}" answered: {told or "its deadline was over"}'
-    return ProblemError(status, _FAILURE[status], detail, headers=headers, attempts=attempts)

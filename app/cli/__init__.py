@@ -4,7 +4,21 @@ from typing import Annotated
 
 import typer
 
-from app.cli import breakers, demo, explain, flags, kills, rollout, routes, serve, status, stores, tokens, transfer
+from app.cli import (
+    breakers,
+    compare,
+    demo,
+    explain,
+    flags,
+    kills,
+    rollout,
+    routes,
+    serve,
+    status,
+    stores,
+    tokens,
+    transfer,
+)
 from app.cli.command import Reach, Token, Url
 from app.cli.exits import MEANING
 
@@ -30,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, demo, status, kills, breakers, transfer, stores):
+for module in (serve, demo, status, kills, breakers, compare, transfer, stores):
     app.add_typer(module.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")

@@ -24,6 +24,11 @@ def print_blocks(blocks: Iterable[Block]) -> None:
         console.file.write(line.rstrip() + "\n")
 
 
+def clear() -> None:
+    """Empty a terminal, and nothing else."""
+    Console().clear()
+
+
 def _renderable(block: Block, *, framed: bool) -> RenderableType:
     match block:
         case Table():

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
+from app.stores.comparisons import Comparisons
 from app.stores.lines import NOTE, Lines, entry_of
 from app.stores.records import Change, Collection, Entry, Mark, Snapshot, Stored
 from app.stores.schema import IS_KILL, JOURNAL
@@ -20,7 +21,7 @@ PLACE = (JOURNAL.c.epoch, JOURNAL.c.revision)
 PAGE = 200
 
 
-class SqlJournal(Lines):
+class SqlJournal(Lines, Comparisons):
     """A journal over an engine that it opens and closes; one `async with` for each instance."""
 
     async def append(self, entries: Iterable[Entry]) -> Sequence[Entry]:

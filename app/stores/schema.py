@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Rises with every migration, and with every new collection, action or field, which an older program cannot read."""
 
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
@@ -80,5 +80,33 @@ JOURNAL = Table(
     Index("journal_versions", "collection", "key", "version"),
     # of kills only, as its migration says: an option of a database would import it, used or not
     Index("journal_kills", "seq"),
+    sqlite_autoincrement=True,
+)
+
+COMPARISONS = Table(
+    "comparisons",
+    METADATA,
+    Column("route", String, primary_key=True),
+    Column("control", String, primary_key=True),
+    Column("candidate", String, primary_key=True),
+    # seconds since 1970 at which the hour began
+    Column("hour", WHOLE, primary_key=True, autoincrement=False),
+    Column("name", String, primary_key=True),
+    Column("count", WHOLE, nullable=False),
+)
+
+EXAMPLES = Table(
+    "comparison_examples",
+    METADATA,
+    Column("seq", WHOLE, primary_key=True, autoincrement=True),
+    Column("route", String, nullable=False),
+    Column("control", String, nullable=False),
+    Column("candidate", String, nullable=False),
+    Column("decision_id", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("millionths", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("comparison_examples_worst", "route", "millionths"),
     sqlite_autoincrement=True,
 )

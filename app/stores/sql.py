@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, delete, func, insert, select, update
 
+from app.stores.comparisons import Comparisons
 from app.stores.lines import Lines
 from app.stores.records import Action, Change, Collection, Entry, Snapshot, StaleError, Stored
 from app.stores.schema import DOCUMENTS, JOURNAL, META
 
 
-class SqlStore(Lines):
+class SqlStore(Lines, Comparisons):
     """A store over an engine that it opens and closes; one `async with` for each instance."""
 
     async def load(self) -> Snapshot:

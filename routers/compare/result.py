@@ -21,10 +21,12 @@ class Kind(StrEnum):
 
 
 class Unjudged(StrEnum):
-    """Why two answers could not be compared: neither speaks against the candidate."""
+    """Why two answers could not be compared: none of them speaks against the candidate."""
 
     CONTROL_UNREADABLE = "control_unreadable"
     TOO_LARGE = "too_large"
+    ENCODED = "encoded"
+    GIVEN_UP = "given_up"
 
 
 class Flaw(StrEnum):

@@ -13,6 +13,8 @@ from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
 from app.settings import ClientSettings, Settings
+from app.shadows.calls import Why
+from app.shadows.verdict import Ended
 from app.stores.records import Action, Collection
 from flags.conditions import Operator
 from flags.kills import Kill
@@ -20,8 +22,12 @@ from flags.model import Flag, Prerequisite, Rule, Share, Target
 from flags.names import OPENFEATURE_REASON, Kind, Reason
 from routers.breaker import State
 from routers.causes import Cause
+from routers.compare.model import JsonComparison, RankedComparison, TextComparison
+from routers.compare.result import Unjudged
+from routers.compare.rules import Tolerance, Unordered
 from routers.model import Auth, Backend, BreakerPolicy, Fallback, Profile, Replay, Route, Source
 from routers.profiles.model import SignalPaths
+from routers.shadowing import Shadow
 from tests.house import enumerated
 from tests.house.markdown import PAGES, ROOT, anchors, links, told
 
@@ -42,6 +48,9 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Error codes": Code,
     "Audit actions": Action,
     "Collections": Collection,
+    "Shadow: dropped": Why,
+    "Shadow: ended": Ended,
+    "Shadow: not judged": Unjudged,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,
@@ -55,6 +64,12 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Route: breaker": BreakerPolicy,
     "Route: fallback": Fallback,
     "Route: signals": SignalPaths,
+    "Route: shadow": Shadow,
+    "Shadow: ranked": RankedComparison,
+    "Shadow: json": JsonComparison,
+    "Shadow: tolerance": Tolerance,
+    "Shadow: unordered": Unordered,
+    "Shadow: text": TextComparison,
     "Kill": Kill,
 }
 

@@ -1,0 +1,104 @@
+"""The answer to a carried call: what it says of its way, and what becomes of it besides reaching the caller."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import structlog
+
+from app.api.asgi import Receive, Send
+from app.api.reading import read_answer
+from app.api.relay import pass_on, pass_whole
+from app.cached import Given, cache_marks
+from app.errors import Code, ProblemError
+from app.shadows.watched import Watched
+from app.traffic import Choice
+from app.wiring import Services
+from routers.attempts import failure_status, retry_after_s
+from routers.call import Answer, Call, Headers
+from routers.lanes import Lane
+from routers.model import Route
+
+log = structlog.get_logger("crossfade.route")
+
+_FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE_TIMEOUT}
+
+
+class Exchange(NamedTuple):
+    """A call that was carried and is to be answered, with the lanes that it could take."""
+
+    route: Route
+    lanes: Mapping[str, Lane]
+    call: Call
+    choice: Choice
+    given: Given
+
+
+async def answer(services: Services, exchange: Exchange, receive: Receive, send: Send) -> int:
+    """Give the caller what was carried and return its status; the other side is asked only after that.
+
+    Raises ProblemError 502, 503, 504 when no backend answered.
+    """
+    carried = exchange.given.carried
+    marks = _marks(exchange) + cache_marks(exchange.given)
+    if carried.answer is None:
+        raise _failure(exchange, services.clock.monotonic(), marks)
+    watched = _watched(services, exchange)
+    try:
+        await _pass(services, exchange, carried.answer, marks, receive, send)
+    finally:
+        if watched is not None:
+            services.shadows.answered(watched)
+    return carried.answer.status
+
+
+async def _pass(
+    services: Services, exchange: Exchange, found: Answer, marks: Headers, receive: Receive, send: Send
+) -> None:
+    route, given = exchange.route, exchange.given
+    if found.rest is None:
+        if route.is_read:
+            found = read_answer(services, route, exchange.choice, found, given).answer
+        await pass_whole(send, found, marks)
+    else:
+        bound = log.bind(route=route.name, backend=given.carried.backend, decision_id=exchange.choice.id)
+        await pass_on(receive, send, found, found.rest, marks, bound)
+
+
+def _watched(services: Services, exchange: Exchange) -> Watched | None:
+    """Return what is to be compared of the call, None for one that is not shadowed, or whose answer was kept."""
+    route, choice, given = exchange.route, exchange.choice, exchange.given
+    if route.shadow is None or given.age_s is not None:
+        return None
+    return services.shadows.begin(route, choice.id, choice.plan, exchange.call, given.carried)
+
+
+def _marks(exchange: Exchange) -> Headers:
+    """Say in headers what was decided and what came of it."""
+    choice, carried = exchange.choice, exchange.given.carried
+    marks = [
+        (b"x-crossfade-variant", choice.plan.decided.encode()),
+        (b"x-crossfade-reason", choice.plan.reason.encode()),
+        (b"x-crossfade-flag-version", str(choice.decision.version).encode()),
+        (b"x-crossfade-decision-id", choice.id.encode()),
+    ]
+    if carried.backend is None:
+        return marks
+    marks.append((b"x-crossfade-backend", carried.backend.encode()))
+    if carried.backend != choice.plan.decided:
+        marks.append((b"x-crossfade-fallback", (carried.attempts[0].cause or "").encode()))
+    return marks
+
+
+def _failure(exchange: Exchange, now: float, marks: Headers) -> ProblemError:
+    made = exchange.given.carried.attempts
+    status = failure_status(made)
+    headers = {name.decode(): value.decode() for name, value in marks}
+    if status == 503:
+        headers["retry-after"] = str(retry_after_s(made, exchange.lanes, now))
+    attempts = [
+        {"backend": each.backend, "cause": each.cause, "status": each.status, "ms": round(each.elapsed_ms, 1)}
+        for each in made
+    ]
+    told = "; ".join(f"{each.backend}: {each.cause}" for each in made)
+    detail = f'no backend of route "{exchange.route.name}" answered: {told or "its deadline was over"}'
+    return ProblemError(status, _FAILURE[status], detail, headers=headers, attempts=attempts)

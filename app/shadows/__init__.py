@@ -1,0 +1,1 @@
+"""Shadow calls: ask the other side after the caller has his answer, compare, and keep what it came to."""
