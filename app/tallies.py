@@ -36,10 +36,10 @@ class Tally(Collector):
         self._described = (name, help_text, labels)
         self._counts: dict[Labels, int] = {}
 
-    def add(self, labels: Labels) -> None:
-        """Count one."""
+    def add(self, labels: Labels, count: int = 1) -> None:
+        """Count one, or some at once."""
         counts = self._counts
-        counts[labels] = counts.get(labels, 0) + 1
+        counts[labels] = counts.get(labels, 0) + count
 
     def read(self) -> Reading:
         """Return the counts."""

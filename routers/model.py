@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from flags.names import Key
 from routers.part import Part
+from routers.recording import Record
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}$"
 
@@ -175,6 +176,7 @@ class Route(Part):
     backends: Annotated[dict[Key, Backend], Field(min_length=1, max_length=16)]
     fallback: Fallback = Fallback()
     shadow: Shadow | None = None
+    record: Record | None = None
     version: int = 0
     updated_at: datetime | None = None
     updated_by: str | None = None

@@ -55,20 +55,28 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
         route = _admitting(services, scope, name)
     lanes = services.lanes.of(name)
     call = _call(services, scope, path, body)
+    began = 0.0 if route.record is None else services.clock.monotonic()
     choice = services.traffic.choose(route, _context(route, scope["headers"], body))
     try:
         with UnlessLeft(receive):
             carried = await services.traffic.carry(route, choice.plan, call)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
-    marks = _marks(choice, carried)
+    decision_id = services.traffic.named(name, choice, carried.backend or "")
+    marks = _marks(choice, carried, decision_id)
     if carried.answer is None:
-        raise _failure(route, carried, lanes, services.clock.monotonic(), marks)
+        failure = _failure(route, carried, lanes, services.clock.monotonic(), marks)
+        if route.record is not None:
+            services.outcomes.recorder.record(route, decision_id, carried, failure.status, began, is_whole=False)
+        raise failure
+    is_whole = True
     if carried.answer.rest is None:
         await pass_whole(send, carried.answer, marks)
     else:
-        bound = log.bind(route=name, backend=carried.backend, decision_id=choice.id)
-        await pass_on(receive, send, carried.answer, carried.answer.rest, marks, bound)
+        bound = log.bind(route=name, backend=carried.backend, decision_id=decision_id)
+        is_whole = await pass_on(receive, send, carried.answer, carried.answer.rest, marks, bound)
+    if route.record is not None:
+        services.outcomes.recorder.record(route, decision_id, carried, carried.answer.status, began, is_whole=is_whole)
     return carried.answer.status
 
 
@@ -156,13 +164,13 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _marks(choice: Choice, carried: Dispatched) -> Headers:
+def _marks(choice: Choice, carried: Dispatched, decision_id: str) -> Headers:
     """Say in headers what was decided and what came of it."""
     marks = [
         (b"x-crossfade-variant", choice.plan.decided.encode()),
         (b"x-crossfade-reason", choice.plan.reason.encode()),
         (b"x-crossfade-flag-version", str(choice.decision.version).encode()),
-        (b"x-crossfade-decision-id", choice.id.encode()),
+        (b"x-crossfade-decision-id", decision_id.encode()),
     ]
     if carried.backend is None:
         return marks
