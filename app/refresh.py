@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -51,7 +51,7 @@ class State:
     env: Mapping[str, Applied]
     records: Mapping[str, TokenRecord]
     tokens: Tokens
-    signing: Mapping[str, SigningKey]
+    signing: Mapping[str, SigningKey] = field(default_factory=dict)
 
     @property
     def kills(self) -> Mapping[str, Kill]:
@@ -83,7 +83,7 @@ class Live:
         """Begin with nothing but the admin token of the settings."""
         self._admin_digest = admin_digest
         self._watch = watch
-        self.state = State(Ruleset.of(()), {}, {}, Overlay(), {}, {}, Tokens((), admin_digest), {})
+        self.state = State(Ruleset.of(()), {}, {}, Overlay(), {}, {}, Tokens((), admin_digest))
         self.is_known = False
         self._loaded: Mapping[str, tuple[Stored, BaseModel]] = {}
 

@@ -18,7 +18,7 @@ from app.stores.records import StoreUnavailableError
 
 log = structlog.get_logger("crossfade.outcomes")
 
-BATCH = 5000
+BATCH = 2000
 """Rows of one transaction; as soon as so many wait, they are written."""
 
 AGAIN_S = 1.0
@@ -64,10 +64,9 @@ class Pipeline:
         """Write what is left; what cannot be written now is spilled to a file, which the next start carries over."""
         self._is_ending = True
         self._news.set()
-        if self._writing is not None:
-            if not (await asyncio.wait({self._writing}, timeout=LAST_WRITE_S))[0]:
-                self._writing.cancel()
-                await asyncio.wait({self._writing})
+        if self._writing is not None and not (await asyncio.wait({self._writing}, timeout=LAST_WRITE_S))[0]:
+            self._writing.cancel()
+            await asyncio.wait({self._writing})
         if self._waiting:
             file = await asyncio.to_thread(spill.write, self._folder, list(self._waiting))
             log.warning("outcomes are spilled: the database is away", rows=len(self._waiting), file=str(file))

@@ -50,11 +50,12 @@ class SqlOutcomes(Database):
     async def append(self, rows: Sequence[OutcomeRow]) -> int:
         """Keep all rows or none, but for those whose route and id are kept already; return how many were new.
 
-        Raises StoreUnavailableError.
+        They are numbered in the order of their ids. Raises StoreUnavailableError.
         """
 
         def keep(connection: Connection) -> int:
-            return sum(_insert(connection, some) for some in _cut(rows))
+            # in one order everywhere, or processes that report the same would wait for each other for ever
+            return sum(_insert(connection, some) for some in _cut(sorted(rows)))
 
         return await self._write(keep)
 
@@ -96,7 +97,7 @@ def _cut(rows: Sequence[OutcomeRow]) -> Iterator[Sequence[OutcomeRow]]:
 
 
 def _insert(connection: Connection, rows: Sequence[OutcomeRow]) -> int:
-    """Send the rows as one statement: by an array for each column, or where there are none by a place for each value."""
+    """Send the rows as one statement: an array for each column, or without arrays a place for each value."""
     if connection.dialect.name == "postgresql":
         return connection.exec_driver_sql(_UNNESTED, tuple(map(list, zip(*rows, strict=True)))).rowcount
     places = ",".join([_PLACES] * len(rows))

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
+from app.outcomes.model import Attribution, ModelRecord, Outcome, OutcomeKind, Refusal
 from app.settings import ClientSettings, Settings
 from app.stores.records import Action, Collection
 from flags.conditions import Operator
@@ -21,6 +22,7 @@ from flags.names import OPENFEATURE_REASON, Kind, Reason
 from routers.breaker import State
 from routers.causes import Cause
 from routers.model import Auth, Backend, BreakerPolicy, Fallback, Profile, Replay, Route, Source
+from routers.recording import Record
 from tests.house import enumerated
 from tests.house.markdown import PAGES, ROOT, anchors, links, told
 
@@ -41,6 +43,9 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Error codes": Code,
     "Audit actions": Action,
     "Collections": Collection,
+    "Outcome kinds": OutcomeKind,
+    "Outcome refusals": Refusal,
+    "Attribution": Attribution,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,
@@ -53,6 +58,9 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Route: backend": Backend,
     "Route: breaker": BreakerPolicy,
     "Route: fallback": Fallback,
+    "Route: record": Record,
+    "Outcomes": Outcome,
+    "Outcome: model": ModelRecord,
     "Kill": Kill,
 }
 

@@ -42,6 +42,7 @@ FULL = {
     },
     "fallback": {"to": "legacy", "replay": "never"},
     "shadow": {},
+    "record": {"sample": 0.5},
     "version": 3,
     "updated_at": "2026-01-01T00:00:00Z",
     "updated_by": "ops",
