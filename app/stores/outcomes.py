@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, select
@@ -55,7 +56,7 @@ class SqlOutcomes(Database):
 
         def keep(connection: Connection) -> int:
             # in one order everywhere, or processes that report the same would wait for each other for ever
-            return sum(_insert(connection, some) for some in _cut(sorted(rows)))
+            return sum(_insert(connection, some) for some in _cut(sorted(rows, key=_IDENTITY)))
 
         return await self._write(keep)
 
@@ -84,6 +85,8 @@ class SqlOutcomes(Database):
         """
         return await self._write(lambda connection: _prune(connection, before, limit))
 
+
+_IDENTITY = attrgetter("id", "route")
 
 _INTO = "INSERT INTO outcomes (" + ",".join(COLUMNS) + ")"
 _ONCE = "ON CONFLICT DO NOTHING"

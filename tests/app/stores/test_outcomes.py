@@ -58,6 +58,12 @@ async def test_nothing_is_kept_twice_within_a_route(outcomes: SqlOutcomes) -> No
     assert await found(outcomes) == ["o0001", "o0002", "o0003", "o0001"]
 
 
+async def test_of_two_outcomes_with_one_id_the_first_is_kept(outcomes: SqlOutcomes) -> None:
+    first, second = row(1)._replace(body='{"id": "zzz"}'), row(1)._replace(body='{"id": "aaa"}')
+    assert await outcomes.append([first, second]) == 1
+    assert await found(outcomes) == ["zzz"]
+
+
 async def test_an_empty_database_has_nothing(outcomes: SqlOutcomes) -> None:
     assert await outcomes.span() == (0, 0)
     assert await found(outcomes) == []
