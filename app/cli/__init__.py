@@ -4,7 +4,21 @@ from typing import Annotated
 
 import typer
 
-from app.cli import breakers, demo, explain, flags, kills, rollout, routes, serve, status, stores, tokens, transfer
+from app.cli import (
+    breakers,
+    demo,
+    explain,
+    flags,
+    kills,
+    outcomes,
+    rollout,
+    routes,
+    serve,
+    status,
+    stores,
+    tokens,
+    transfer,
+)
 from app.cli.command import Reach, Token, Url
 from app.cli.exits import MEANING
 
@@ -37,6 +51,7 @@ app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")
 app.add_typer(explain.commands, name="route")
 app.add_typer(tokens.commands, name="tokens")
+app.add_typer(outcomes.commands, name="outcomes")
 app.add_typer(stores.db, name="db")
 
 

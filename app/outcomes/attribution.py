@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -162,5 +163,11 @@ def _bounded(name: str, told: Any, most: int) -> orjson.Fragment | None:
 
 
 def _text(at: float) -> str:
-    """Return a time as it is kept."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds")
+    """Return a time as it is kept: UTC, with microseconds."""
+    second, rest = divmod(round(at * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{rest:06}+00:00"
+
+
+@lru_cache(maxsize=4096)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()[:19]

@@ -18,7 +18,7 @@ from app.stores.records import StoreUnavailableError
 
 log = structlog.get_logger("crossfade.outcomes")
 
-BATCH = 2000
+BATCH = 1000
 """Rows of one transaction; as soon as so many wait, they are written."""
 
 AGAIN_S = 1.0
