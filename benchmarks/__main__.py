@@ -1,4 +1,4 @@
-"""`python -m benchmarks [evaluation|decision|route|fleet|start]`: measure, print the ratios, keep them as JSON."""
+"""`python -m benchmarks [NAME]`: measure, print the ratios, keep them as JSON."""
 
 import argparse
 import signal
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import orjson
 from rich.console import Console
 
-from benchmarks import decision, evaluation, fleet, route, start
+from benchmarks import decision, evaluation, fleet, outcomes, route, start
 from benchmarks.conditions import Effort
 from benchmarks.report import Finding, keep, show
 
@@ -16,6 +16,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Finding]] = {
     "evaluation": evaluation.measure,
     "decision": decision.measure,
     "route": route.measure,
+    "outcomes": outcomes.measure,
     "fleet": fleet.measure,
     "start": start.measure,
 }

@@ -120,7 +120,8 @@ def row(
     """Return an outcome as it is kept. Raises RefusedError when it is too large, or holds what no database keeps."""
     decision, decision_id, attributed_by = basis
     side = "" if attributed_by is Attribution.LATE else decision.decided
-    happened, received = _text(at), _text(now)
+    received = _text(now)
+    happened = received if at == now else _text(at)
     told = {
         "id": id,
         "kind": kind,
@@ -133,7 +134,7 @@ def row(
         "flag_version": decision.flag_version,
         "unit": decision.unit or None,
         "decision_id": decision_id,
-        "decided_at": _text(decision.at) if decision_id else None,
+        "decided_at": f"{_second(decision.at)}.000000+00:00" if decision_id else None,
         "attributed_by": attributed_by,
         "rollout": None,
         "value": value,
@@ -153,10 +154,12 @@ def _checked(reported: Any) -> Outcome:
         raise RefusedError(Refusal.INVALID_OUTCOME, invalid(Code.INVALID_REQUEST, error.errors()).detail) from None
 
 
-def _bounded(name: str, told: Any, most: int) -> orjson.Fragment | None:
-    if not told:
-        return orjson.Fragment(b"{}")
-    text = orjson.dumps(told)
+def _bounded(name: str, told: Any, most: int) -> orjson.Fragment:
+    """Return something as JSON. Raises RefusedError when it is longer than `most` bytes, or too deep."""
+    try:
+        text = orjson.dumps(told)
+    except orjson.JSONEncodeError:
+        raise RefusedError(Refusal.TOO_LARGE, f"{name}: is nested too deep") from None
     if len(text) > most:
         raise RefusedError(Refusal.TOO_LARGE, f"{name}: may have {most:,} bytes as JSON at most")
     return orjson.Fragment(text)

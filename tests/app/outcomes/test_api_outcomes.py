@@ -188,3 +188,10 @@ async def test_without_room_nothing_is_taken_and_it_is_said_when_to_try_again(tm
         full = await report(service, *batch)
         assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (429, "outcomes_full", "30")
         assert waiting(service) == 700
+
+
+@pytest.mark.parametrize(("depth", "status", "code"), [(300, 422, "outcomes_refused"), (5000, 400, "malformed_json")])
+async def test_what_is_nested_too_deep_is_refused(service: Service, depth: int, status: int, code: str) -> None:
+    deep = b'{"outcomes": [{"kind": "like", "route": "rag", "unit": "u", "metadata": {"x": %b%b}}]}'
+    answer = await service.client.post("/outcomes", content=deep % (b"[" * depth, b"]" * depth))
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
