@@ -24,7 +24,7 @@ BATCH = 1000
 AGAIN_S = 1.0
 """How long after a failure the database is asked again."""
 
-LAST_WRITE_S = 5.0
+LAST_WRITE_S = 3.0
 """How long the rows that are left at a stop may take, before they are spilled."""
 
 ROW_BYTES = 600
@@ -64,12 +64,22 @@ class Pipeline:
         """Write what is left; what cannot be written now is spilled to a file, which the next start carries over."""
         self._is_ending = True
         self._news.set()
-        if self._writing is not None and not (await asyncio.wait({self._writing}, timeout=LAST_WRITE_S))[0]:
-            self._writing.cancel()
-            await asyncio.wait({self._writing})
+        if self._writing is None:
+            return
+        await asyncio.wait({self._writing}, timeout=LAST_WRITE_S)
         if self._waiting:
-            file = await asyncio.to_thread(spill.write, self._folder, list(self._waiting))
-            log.warning("outcomes are spilled: the database is away", rows=len(self._waiting), file=str(file))
+            await asyncio.to_thread(self._spill, list(self._waiting))
+        # last of all: a write that does not come back holds up no spill, and what both keep is kept once
+        self._writing.cancel()
+        await asyncio.wait({self._writing})
+
+    def _spill(self, rows: Sequence[OutcomeRow]) -> None:
+        try:
+            file = spill.write(self._folder, rows)
+        except (OSError, StoreUnavailableError) as error:
+            log.error("outcomes are lost", rows=len(rows), why=str(error))  # noqa: TRY400 - told, not traced
+        else:
+            log.warning("outcomes are spilled: the database is away", rows=len(rows), file=str(file))
 
     def add(self, rows: Sequence[OutcomeRow]) -> None:
         """Take in all rows or none. Raises FullError when there is no room for them."""
