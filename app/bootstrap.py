@@ -14,6 +14,7 @@ from app.changes import By, Changes, Wanted
 from app.errors import Code, ProblemError, invalid
 from app.refresh import Applied, Live, State, write_document
 from app.settings import Settings
+from app.signing import KEY_NAME, SigningKey
 from app.stores.records import Collection, Snapshot, Stored, StoreUnavailableError
 from app.transfer import Documents, differences, named, place, wanted
 from flags.model import Flag
@@ -52,6 +53,13 @@ async def first_admin_token(state: State, settings: Settings, changes: Changes) 
     record = TokenRecord(id=ADMIN_ID, role=Role.ADMIN, description="made at the first start", digest=digest_of(secret))
     await changes.make([Wanted(Collection.TOKEN, ADMIN_ID, record, 0)], By("start", "first start"))
     return f"{ADMIN_ID}.{secret}"
+
+
+async def first_signing_key(state: State, settings: Settings, changes: Changes) -> None:
+    """Make the key that decision ids are signed with, unless the settings have one or the store does."""
+    if settings.signing_key is None and KEY_NAME not in state.signing:
+        wanted = Wanted(Collection.SIGNING_KEY, KEY_NAME, SigningKey.made(), 0)
+        await changes.make([wanted], By("start", "first start"))
 
 
 async def sow(state: State, path: Path, changes: Changes) -> None:

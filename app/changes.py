@@ -148,6 +148,8 @@ def version_of(state: State, collection: Collection, key: str) -> int:
             return state.env[key].version if key in state.env else 0
         case Collection.TOKEN:
             return state.records[key].version if key in state.records else 0
+        case Collection.SIGNING_KEY:
+            return state.signing[key].version if key in state.signing else 0
 
 
 def stale(actual: int) -> ProblemError:

@@ -9,6 +9,7 @@ import structlog
 from app.auth import TokenRecord
 from app.clock import Clock
 from app.refresh import Applied, Live, State, write_document
+from app.signing import SigningKey
 from app.standing import Standing
 from app.stores.last_good import LastGood, line_of
 from app.stores.records import Collection, Stored, StoreUnavailableError
@@ -16,7 +17,7 @@ from flags.kills import Kill
 from flags.model import Flag
 from routers.model import Route
 
-Document = Flag | Route | TokenRecord | Applied | Kill
+Document = Flag | Route | TokenRecord | SigningKey | Applied | Kill
 
 log = structlog.get_logger("crossfade.last_good")
 
@@ -83,6 +84,7 @@ def _documents(state: State) -> Iterator[tuple[Collection, str, Document]]:
         Collection.KILL: state.overlay.known,
         Collection.ENV: state.env,
         Collection.TOKEN: state.records,
+        Collection.SIGNING_KEY: state.signing,
     }
     for collection, documents in by_collection.items():
         for key, document in documents.items():

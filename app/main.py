@@ -13,7 +13,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import bootstrap, logs
-from app.api import audit, breakers, comparison, flags, kill_switch, probes, routes, tokens, transfer
+from app.api import (
+    audit,
+    breakers,
+    comparison,
+    flags,
+    kill_switch,
+    outcome_export,
+    probes,
+    routes,
+    tokens,
+    transfer,
+)
 from app.api.openapi import openapi
 from app.background import running
 from app.clock import Clock
@@ -50,6 +61,7 @@ ROUTERS = (
     tokens.router,
     audit.router,
     transfer.router,
+    outcome_export.router,
     probes.router,
     routes.by_version,
 )
@@ -136,6 +148,7 @@ async def _start(services: Services) -> None:
     if token is not None:
         sys.stderr.write(f"Crossfade made the first admin token. It is shown only now, keep it:\n\n    {token}\n\n")
         sys.stderr.flush()
+    await bootstrap.first_signing_key(services.live.state, settings, services.changes)
     if settings.seed is not None:
         await bootstrap.sow(services.live.state, settings.seed, services.changes)
     await bootstrap.apply_environment(services.live.state, os.environ, services.changes)

@@ -29,6 +29,10 @@ class Metrics(Registry):
         self._writes = self.tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self.tally("logins_failed", "Requests refused for want of a valid token.")
         self._logins_limited = self.tally("logins_limited", "Of those, refused because their source failed too often.")
+        self._outcomes = self.tally("outcomes", "Reported outcomes, by `accepted` or why they were refused.", "result")
+        self._outcomes_kept = self.tally("outcomes_kept", "Outcomes written, `new` or `duplicate`.", "result")
+        self._outcome_seconds = self.timing("outcome_write_seconds", "Time to write a batch of outcomes.")
+        self._calls_recorded = self.tally("calls_recorded", "Calls of routes that record them.", "route", "result")
 
     def _register_calls(self) -> None:
         self._decisions = self.tally("decisions", "Decisions by route.", "route", "variant", "reason")
@@ -72,6 +76,7 @@ class Metrics(Registry):
         )
 
     def _register_levels(self) -> None:
+        self._outcomes_buffered = self.gauge("outcomes_buffered", "Accepted outcomes that wait to be written.", sum)
         self._in_flight = self.gauge("backend_in_flight", "Calls a backend has at the moment.", sum, *LANE)
         self._breaker_state = self.gauge(
             "breaker_state", "1 for the state a breaker is in, else 0.", sum, *LANE, "state"
@@ -150,6 +155,24 @@ class Metrics(Registry):
         self._logins_failed.add(())
         if limited:
             self._logins_limited.add(())
+
+    def count_outcomes(self, result: str, count: int) -> None:
+        """Count reported outcomes that were accepted, or refused for one reason."""
+        self._outcomes.add((result,), count)
+
+    def count_outcomes_kept(self, new: int, duplicates: int, seconds: float) -> None:
+        """Count one batch that was written."""
+        self._outcomes_kept.add(("new",), new)
+        self._outcomes_kept.add(("duplicate",), duplicates)
+        self._outcome_seconds.add((), seconds)
+
+    def count_recorded_call(self, route: str, *, dropped: bool) -> None:
+        """Count one call that was recorded, or dropped because the buffer was full."""
+        self._calls_recorded.add((route, "dropped" if dropped else "recorded"))
+
+    def show_outcomes_buffered(self, count: Callable[[], int]) -> None:
+        """Read how many outcomes wait whenever the metrics are read."""
+        self._outcomes_buffered.set_function(count)
 
     def breaker_moved(self, route: str, backend: str, to: BreakerState) -> None:
         """Count one change of a breaker's state, and show the new one."""

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.auth import TokenRecord, Tokens
 from app.overlay import Overlay
+from app.signing import SigningKey
 from app.stores.records import Collection, Entry, Snapshot, Stored, StoreUnavailableError
 from flags.kills import Kill, killed_by
 from flags.model import Flag
@@ -50,6 +51,7 @@ class State:
     env: Mapping[str, Applied]
     records: Mapping[str, TokenRecord]
     tokens: Tokens
+    signing: Mapping[str, SigningKey] = field(default_factory=dict)
 
     @property
     def kills(self) -> Mapping[str, Kill]:
@@ -99,7 +101,8 @@ class Live:
         flags = _those(loaded, Flag).values()
         ruleset = self.state.ruleset.reloaded(flags, killed, epoch=snapshot.epoch, revision=snapshot.revision)
         tokens = Tokens(records.values(), self._admin_digest)
-        self._swap(State(ruleset, routes, _aliases(routes), overlay, _those(loaded, Applied), records, tokens))
+        applied, signing = _those(loaded, Applied), _those(loaded, SigningKey)
+        self._swap(State(ruleset, routes, _aliases(routes), overlay, applied, records, tokens, signing))
         self._loaded = {stored.body: (stored, document) for stored, document in loaded}
         self.is_known = True
         if len(loaded) >= LARGE:
@@ -152,6 +155,7 @@ class Live:
             _with(state.env, entries, Collection.ENV, Applied),
             records,
             state.tokens if records is state.records else Tokens(records.values(), self._admin_digest),
+            _with(state.signing, entries, Collection.SIGNING_KEY, SigningKey),
         )
 
 
@@ -174,6 +178,7 @@ _MODELS: Mapping[Collection, type[BaseModel]] = {
     Collection.KILL: Kill,
     Collection.ENV: Applied,
     Collection.TOKEN: TokenRecord,
+    Collection.SIGNING_KEY: SigningKey,
 }
 
 

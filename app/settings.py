@@ -33,6 +33,20 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(min_length=16, max_length=1024, description="The first admin token; made and printed once if unset."),
     ] = None
+    signing_key: Annotated[
+        SecretStr | None,
+        Field(min_length=16, max_length=1024, description="Signs decision ids; made once and kept if unset."),
+    ] = None
+    outcome_flush_s: Annotated[
+        float, Field(gt=0, le=60, description="Seconds an accepted outcome waits at most before it is written.")
+    ] = 1.0
+    outcome_buffer_bytes: Annotated[
+        int, Field(ge=1_048_576, description="Outcomes kept in memory until they are written; more are answered 429.")
+    ] = 67_108_864
+    outcome_dead_time_s: Annotated[
+        float, Field(ge=0, description="Seconds after its decision from which on an outcome counts for no side.")
+    ] = 604_800.0
+    outcome_retention_days: Annotated[float, Field(gt=0, le=36_500, description="Days that outcomes are kept.")] = 90.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body, in bytes.")] = 10_485_760
     body_timeout_s: Annotated[
         float, Field(gt=0, le=86_400, description="Seconds a request's head, and then its body, may take to arrive.")

@@ -1,17 +1,15 @@
 """Decide and carry: the way of one call from its route to its answer, measured."""
 
-import itertools
-import secrets
-from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
 
 from app.clock import Clock
+from app.decision_ids import DecisionIds
 from app.lanes import LaneBook
 from app.metrics import Metrics
 from app.refresh import Live
-from flags.context import Context
+from flags.context import TARGETING_KEY, Context
 from flags.decision import Decision
 from flags.evaluate import evaluate
 from routers.attempts import Dispatched
@@ -28,9 +26,9 @@ QUIET = {None, Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY, Cause.FA
 
 
 class Choice(NamedTuple):
-    """What was decided for one call: `id` names it in the outcomes that follow."""
+    """What was decided for one call; `unit` is the caller's key as he gave it, None for none."""
 
-    id: str
+    unit: object
     decision: Decision
     plan: Plan
 
@@ -42,13 +40,15 @@ choice_of = tuple.__new__
 class Traffic:
     """Decides calls and carries them; no store is asked on the way."""
 
-    def __init__(self, live: Live, lanes: LaneBook, send: Send, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, live: Live, lanes: LaneBook, send: Send, metrics: Metrics, clock: Clock, ids: DecisionIds
+    ) -> None:
         self._live = live
         self._lanes = lanes
         self._send = send
         self._metrics = metrics
         self._clock = clock
-        self._next_id = _ids(secrets.token_hex(6))
+        self._make_id = ids.make
 
     def choose(self, route: Route, context: Context) -> Choice:
         """Decide where a call of the route goes."""
@@ -56,7 +56,13 @@ class Traffic:
         decision = evaluate(ruleset, route.flag, context, self._clock.wall())
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         self._metrics.count_decision(route.name, chosen.decided, chosen.reason)
-        return choice_of(Choice, (self._next_id(), decision, chosen))
+        return choice_of(Choice, (context.get(TARGETING_KEY), decision, chosen))
+
+    def named(self, route: str, choice: Choice, served: str) -> str:
+        """Return the id of a decision, which the outcomes that follow are reported by; `served` is who answered."""
+        decision, chosen = choice.decision, choice.plan
+        now = self._clock.wall()
+        return self._make_id(route, chosen.decided, served, chosen.reason, decision.version, now, choice.unit)
 
     def standing(self, route: Route, chosen: Plan) -> tuple[str, Cause | None]:
         """Return the backend that would answer now, and why it is not the decided one."""
@@ -84,8 +90,3 @@ class Traffic:
                     status=attempt.status,
                 )
         return carried
-
-
-def _ids(prefix: str) -> Callable[[], str]:
-    numbers = itertools.count(1)
-    return lambda: f"{prefix}-{next(numbers):x}"

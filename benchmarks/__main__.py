@@ -1,4 +1,4 @@
-"""`python -m benchmarks [evaluation|decision|route|…|soak]`: measure, print the ratios, keep them as JSON."""
+"""`python -m benchmarks [NAME]`: measure, print the ratios, keep them as JSON."""
 
 import argparse
 import signal
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import orjson
 from rich.console import Console
 
-from benchmarks import decision, evaluation, fleet, latency, route, shadow, soak, start, streams
+from benchmarks import decision, evaluation, fleet, latency, outcomes, route, shadow, soak, start, streams
 from benchmarks.conditions import Effort
 from benchmarks.report import Finding, keep, say, show
 
@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Finding]] = {
     "latency": latency.measure,
     "streams": streams.measure,
     "shadow": shadow.measure,
+    "outcomes": outcomes.measure,
     "fleet": fleet.measure,
     "start": start.measure,
     "soak": soak.measure,

@@ -13,6 +13,7 @@ from routers.cache.policy import CachePolicy
 from routers.part import Part
 from routers.profiles.kinds import KINDS
 from routers.profiles.model import SignalPaths
+from routers.recording import Record
 from routers.shadowing import Shadow
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}$"
@@ -180,6 +181,7 @@ class Route(Part):
     cache: CachePolicy | None = None
     signals: SignalPaths | None = None
     metadata: bool | None = None
+    record: Record | None = None
     version: int = 0
     updated_at: datetime | None = None
     updated_by: str | None = None

@@ -15,6 +15,7 @@ import httpx
 
 ROOT = Path(__file__).parents[1]
 ADMIN = "admin-token-of-the-tests"
+SIGNING_KEY = "signing-key-of-the-tests"
 PATIENCE_S = 20
 
 WITHOUT_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -66,7 +67,7 @@ def started(folder: Path, *options: str, **settings: Any) -> Iterator[RunningSer
 
     It says where it listens when it answers there, so nothing has to be tried again and again.
     """
-    settings = {"data_dir": folder / "data", "admin_token": ADMIN, **settings}
+    settings = {"data_dir": folder / "data", "admin_token": ADMIN, "signing_key": SIGNING_KEY, **settings}
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *options]
     with (
         log_in(folder).open("w") as log,

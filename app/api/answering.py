@@ -10,6 +10,7 @@ from app.api.reading import read_answer
 from app.api.relay import pass_on, pass_whole
 from app.cached import Given, cache_marks
 from app.errors import Code, ProblemError
+from app.outcomes.recording import Ended
 from app.shadows.watched import Watched
 from app.traffic import Choice
 from app.wiring import Services
@@ -17,6 +18,7 @@ from routers.attempts import failure_status, retry_after_s
 from routers.call import Answer, Call, Headers
 from routers.lanes import Lane
 from routers.model import Route
+from routers.profiles.signals import NO_SIGNALS, Signals
 
 log = structlog.get_logger("crossfade.route")
 
@@ -24,13 +26,22 @@ _FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE
 
 
 class Exchange(NamedTuple):
-    """A call that was carried and is to be answered, with the lanes that it could take."""
+    """A call that was carried and is to be answered, its route's lanes, and the monotonic time it began at."""
 
     route: Route
     lanes: Mapping[str, Lane]
     call: Call
     choice: Choice
     given: Given
+    decision_id: str
+    began: float
+
+
+class Passed(NamedTuple):
+    """Whether all of an answer reached its caller, and what it told of its quality."""
+
+    is_whole: bool
+    signals: Signals = NO_SIGNALS
 
 
 async def answer(services: Services, exchange: Exchange, receive: Receive, send: Send) -> int:
@@ -41,27 +52,40 @@ async def answer(services: Services, exchange: Exchange, receive: Receive, send:
     carried = exchange.given.carried
     marks = _marks(exchange) + cache_marks(exchange.given)
     if carried.answer is None:
-        raise _failure(exchange, services.clock.monotonic(), marks)
+        failure = _failure(exchange, services.clock.monotonic(), marks)
+        _record(services, exchange, failure.status, Passed(is_whole=False))
+        raise failure
     watched = _watched(services, exchange)
     try:
-        await _pass(services, exchange, carried.answer, marks, receive, send)
+        passed = await _pass(services, exchange, carried.answer, marks, receive, send)
     finally:
         if watched is not None:
             services.shadows.answered(watched)
+    _record(services, exchange, carried.answer.status, passed)
     return carried.answer.status
 
 
 async def _pass(
     services: Services, exchange: Exchange, found: Answer, marks: Headers, receive: Receive, send: Send
-) -> None:
+) -> Passed:
     route, given = exchange.route, exchange.given
-    if found.rest is None:
-        if route.is_read:
-            found = read_answer(services, route, exchange.choice, found, given).answer
-        await pass_whole(send, found, marks)
-    else:
-        bound = log.bind(route=route.name, backend=given.carried.backend, decision_id=exchange.choice.id)
-        await pass_on(receive, send, found, found.rest, marks, bound)
+    if found.rest is not None:
+        bound = log.bind(route=route.name, backend=given.carried.backend, decision_id=exchange.decision_id)
+        return Passed(await pass_on(receive, send, found, found.rest, marks, bound))
+    signals = NO_SIGNALS
+    if route.is_read:
+        found, signals = read_answer(services, route, exchange.choice, found, given)
+    await pass_whole(send, found, marks)
+    return Passed(is_whole=True, signals=signals)
+
+
+def _record(services: Services, exchange: Exchange, status: int, passed: Passed) -> None:
+    """Make an outcome of the call itself, where its route asks for it."""
+    route, given = exchange.route, exchange.given
+    if route.record is None:
+        return
+    ended = Ended(given.carried, status, exchange.began, passed.is_whole, passed.signals, given.result)
+    services.outcomes.recorder.record(route, exchange.decision_id, ended)
 
 
 def _watched(services: Services, exchange: Exchange) -> Watched | None:
@@ -69,7 +93,7 @@ def _watched(services: Services, exchange: Exchange) -> Watched | None:
     route, choice, given = exchange.route, exchange.choice, exchange.given
     if route.shadow is None or given.age_s is not None:
         return None
-    return services.shadows.begin(route, choice.id, choice.plan, exchange.call, given.carried)
+    return services.shadows.begin(route, exchange.decision_id, choice.plan, exchange.call, given.carried)
 
 
 def _marks(exchange: Exchange) -> Headers:
@@ -79,7 +103,7 @@ def _marks(exchange: Exchange) -> Headers:
         (b"x-crossfade-variant", choice.plan.decided.encode()),
         (b"x-crossfade-reason", choice.plan.reason.encode()),
         (b"x-crossfade-flag-version", str(choice.decision.version).encode()),
-        (b"x-crossfade-decision-id", choice.id.encode()),
+        (b"x-crossfade-decision-id", exchange.decision_id.encode()),
     ]
     if carried.backend is None:
         return marks

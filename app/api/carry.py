@@ -55,13 +55,14 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     if route.adds_metadata:
         call = asked_plainly(call)
     context = _context(route, scope["headers"], body)
-    choice = services.traffic.choose(route, context)
+    choice, began = services.traffic.choose(route, context), services.clock.monotonic()
     try:
         with UnlessLeft(receive, WATCHED_AFTER_S if upload is None else 0.0):
             given = await services.cached.carry(route, choice, context, call)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
-    return await answer(services, Exchange(route, lanes, call, choice, given), receive, send)
+    decision_id = services.traffic.named(name, choice, given.carried.backend or "")
+    return await answer(services, Exchange(route, lanes, call, choice, given, decision_id, began), receive, send)
 
 
 def _admitting(services: Services, scope: Scope, name: str) -> Route:

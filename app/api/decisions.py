@@ -71,7 +71,7 @@ def _decision(services: Services, route: Route, context: dict[str, Any]) -> dict
     choice = services.traffic.choose(route, context)
     backend, fallback = services.traffic.standing(route, choice.plan)
     return {
-        "decision_id": choice.id,
+        "decision_id": services.traffic.named(route.name, choice, backend),
         "route": route.name,
         "backend": backend,
         "url": route.backends[backend].url,

@@ -8,6 +8,8 @@ from app.api.carry import OPERATION as CARRY_OPERATION
 from app.api.carry import carry
 from app.api.decisions import OPERATION as DECISION_OPERATION
 from app.api.decisions import decide
+from app.api.outcomes import OPERATION as OUTCOMES_OPERATION
+from app.api.outcomes import report
 from app.wiring import Services
 
 Handler = Callable[[Services, Scope, Receive, Send, str, str], Awaitable[int]]
@@ -32,7 +34,8 @@ Found = tuple[HotEndpoint, str, str]
 CARRY = HotEndpoint("/route/{route}", ANY_METHOD, carry, CARRY_OPERATION)
 CARRY_BELOW = HotEndpoint("/route/{route}/{path}", ANY_METHOD, carry, CARRY_OPERATION)
 DECISION = HotEndpoint("/routes/{name}/decision", ("post",), decide, DECISION_OPERATION)
-TABLE = (CARRY, CARRY_BELOW, DECISION)
+OUTCOMES = HotEndpoint("/outcomes", ("post",), report, OUTCOMES_OPERATION)
+TABLE = (CARRY, CARRY_BELOW, DECISION, OUTCOMES)
 
 
 def find(method: str, path: str) -> Found | None:
@@ -46,6 +49,8 @@ def find(method: str, path: str) -> Found | None:
             return DECISION, name, ""
     elif len(parts) == 3 and parts[1] == "route":
         return CARRY, parts[2], ""
+    elif path == "/outcomes" and method == "POST":
+        return OUTCOMES, "", ""
     return None
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.hot import TABLE, HotEndpoint
+from app.api.outcomes import SCHEMAS
 from app.errors import PROBLEM_TYPE, Code
 
 OPEN_PATHS = {"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
@@ -37,7 +38,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         components = document.setdefault("components", {})
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        components.setdefault("schemas", {})["Problem"] = _PROBLEM
+        components.setdefault("schemas", {}).update({"Problem": _PROBLEM, **SCHEMAS})
         for endpoint in TABLE:
             document["paths"].setdefault(endpoint.template, {}).update(_operations(endpoint))
         for path, operations in document["paths"].items():

@@ -68,12 +68,15 @@ def admitted(principal: Principal | None, role: Role | None = None) -> Principal
     return principal
 
 
+def may_use(caller: Principal, route: Route) -> bool:
+    """Say whether a caller's token is scoped to the route, or not scoped at all."""
+    return not caller.scopes or not caller.scopes.isdisjoint((f"route:{route.name}", f"flag:{route.flag}"))
+
+
 def check_scopes(caller: Principal, route: Route) -> None:
     """Refuse a caller whose token is scoped to something else than the route. Raises ProblemError 403."""
-    if not caller.scopes:
-        return
-    wanted = (f"route:{route.name}", f"flag:{route.flag}")
-    if caller.scopes.isdisjoint(wanted):
+    if not may_use(caller, route):
+        wanted = (f"route:{route.name}", f"flag:{route.flag}")
         scopes = ", ".join(sorted(caller.scopes))
         detail = f'token "{caller.name}" is scoped to {scopes}; this needs {" or ".join(wanted)}'
         raise ProblemError(403, Code.FORBIDDEN, detail)

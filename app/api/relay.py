@@ -25,8 +25,8 @@ async def pass_whole(send: Send, answer: Answer, marks: Headers) -> None:
 
 async def pass_on(
     receive: Receive, send: Send, answer: Answer, rest: AsyncIterator[bytes], marks: Headers, bound: BoundLogger
-) -> None:
-    """Pass the pieces on as they come, until the end, a break, or until the caller leaves.
+) -> bool:
+    """Pass the pieces on as they come, until the end, a break, or until the caller leaves; say whether all went.
 
     A break is told in-band where the stream has a form for it (SSE), and the answer is left incomplete, so that
     nobody takes it for whole.
@@ -42,14 +42,13 @@ async def pass_on(
         pumping.cancel()
         bound.warning("stream cut off", why="the service stops, and the drain limit is over")
         await pump.tell_break(Cause.INTERRUPTED)
-        return
+        return False
     finally:
         watch.cancel()
         pumping.cancel()
         await asyncio.gather(watch, pumping, return_exceptions=True)
         await close(rest)
-    if not pumping.cancelled():
-        pumping.result()
+    return not pumping.cancelled() and pumping.result()
 
 
 def _told(answer: Answer, marks: Headers) -> Headers:
@@ -67,8 +66,8 @@ class _Pump:
         self._bound = bound
         self._last = answer.body
 
-    async def run(self, rest: AsyncIterator[bytes]) -> None:
-        """Write everything until the end or a break."""
+    async def run(self, rest: AsyncIterator[bytes]) -> bool:
+        """Write everything until the end or a break; say whether it was the end."""
         await self._write(self._answer.body)
         try:
             async for piece in rest:
@@ -77,8 +76,9 @@ class _Pump:
         except SendError as error:
             self._bound.warning("stream broke", cause=error.cause, detail=error.detail)
             await self.tell_break(error.cause)
-            return
+            return False
         await self._send({"type": "http.response.body", "body": b""})
+        return True
 
     async def tell_break(self, cause: str) -> None:
         """Write the event of a break, if the body is one of events.

@@ -11,6 +11,7 @@ from app.cli import (
     explain,
     flags,
     kills,
+    outcomes,
     rollout,
     routes,
     serve,
@@ -51,6 +52,7 @@ app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")
 app.add_typer(explain.commands, name="route")
 app.add_typer(tokens.commands, name="tokens")
+app.add_typer(outcomes.commands, name="outcomes")
 app.add_typer(stores.db, name="db")
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from app.cli.exits import CommandError, Exit, exit_of
@@ -11,13 +11,17 @@ PAGE = 1000
 
 
 class Request(NamedTuple):
-    """What is asked; `body` is sent as JSON unless it is None, `if_version` as If-Match."""
+    """What is asked; `body` is sent as JSON unless it is None, `if_version` as If-Match.
+
+    `into` takes the body of a good answer as it comes, however large it is.
+    """
 
     method: str
     path: str
     query: Mapping[str, Any] = {}
     body: Any = None
     if_version: int | None = None
+    into: BinaryIO | None = None
 
 
 class Answer(NamedTuple):
@@ -39,6 +43,7 @@ HINTS: Mapping[str, str] = {
     "killed": "`crossfade kills` shows who killed it and why, `crossfade revive` releases it.",
     "stale_version": "`crossfade flags get` shows what is there now.",
     "store_unavailable": "The service answers, its store does not. A fleet takes kills by either of its two.",
+    "parquet_unavailable": "`--format jsonl` needs nothing.",
     "state_unknown": "It started while its store is away, and nothing is remembered here: see to Redis first.",
     "rate_limited": "Set CROSSFADE_TOKEN to a valid token; one that is valid is answered at once.",
     "overloaded": "Try again in a moment.",
@@ -75,6 +80,13 @@ class Service:
         """Return a document; a query's None values are left out."""
         return self._ask(Request("GET", path, {name: value for name, value in query.items() if value is not None}))
 
+    def download(self, path: str, into: BinaryIO, **query: Any) -> None:
+        """Write what is answered to a file as it comes; a query's None values are left out."""
+        told = {name: value for name, value in query.items() if value is not None}
+        answer = self._send(Request("GET", path, told, into=into))
+        if not 200 <= answer.status < 300:
+            self._told(answer)
+
     def every(self, path: str, **query: Any) -> dict[str, Any]:
         """Return a whole list, page after page, in the API's own form."""
         page = self.get(path, limit=PAGE, **query)
@@ -97,7 +109,9 @@ class Service:
         return self._ask(Request("DELETE", path, body=body))
 
     def _ask(self, request: Request) -> Any:
-        answer = self._send(request)
+        return self._told(self._send(request))
+
+    def _told(self, answer: Answer) -> Any:
         if answer.status == 204:
             return None
         document = _json(answer.body)

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import httpx
 import typer
@@ -34,18 +35,27 @@ def connected(settings: ClientSettings) -> Iterator[Send]:
         def send(request: Request) -> Answer:
             condition = {} if request.if_version is None else {"If-Match": str(request.if_version)}
             try:
-                answer = client.request(
+                with client.stream(
                     request.method, request.path, params=request.query, json=request.body, headers=condition
-                )
+                ) as answer:
+                    body = _read(answer, request.into)
             except httpx.HTTPError as error:
                 raise _unreachable(settings, request.method, error) from error
             except httpx.InvalidURL as error:
                 raise CommandError(Exit.USAGE, f"No address can be made of what was given: {error}.") from error
             if (where := answer.headers.get("X-Crossfade-Durability")) in ONLY_IN:
                 typer.echo(ONLY_IN[where], err=True)
-            return Answer(answer.status_code, answer.content)
+            return Answer(answer.status_code, body)
 
         yield send
+
+
+def _read(answer: httpx.Response, into: BinaryIO | None) -> bytes:
+    if into is None or not answer.is_success:
+        return answer.read()
+    for piece in answer.iter_bytes():
+        into.write(piece)
+    return b""
 
 
 def _base(settings: ClientSettings) -> httpx.URL:

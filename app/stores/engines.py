@@ -9,7 +9,7 @@ import sqlalchemy
 
 from app.stores.database import Database
 from app.stores.records import StoreAddressError
-from app.stores.sqlite import shared_sqlite_engine
+from app.stores.sqlite import outcomes_sqlite_engine, shared_sqlite_engine
 
 Engine = AbstractAsyncContextManager[sqlalchemy.Engine]
 """An engine that is not open yet."""
@@ -37,6 +37,23 @@ def engine_of(url: str, *, statement_timeout_s: float = 5.0) -> Engine:
             return shared_sqlite_engine(_file(rest), busy_timeout_s=statement_timeout_s)
         case _:
             raise DatabaseUrlError(f"CROSSFADE_DATABASE_URL must be like {FORMS}")
+
+
+def outcomes_engine_of(url: str) -> Engine:
+    """Choose the engine of the outcomes beside a journal: the same Postgres, or a SQLite file of their own.
+
+    Raises DatabaseUrlError.
+    """
+    scheme, _, rest = url.strip().partition("://")
+    if scheme.lower() in POSTGRES:
+        return engine_of(url)
+    engine_of(url)
+    return outcomes_sqlite_engine(outcomes_file_in(_file(rest).parent))
+
+
+def outcomes_file_in(folder: Path) -> Path:
+    """Return where SQLite keeps outcomes: not with the state, whose writers and starts they would hold up."""
+    return folder / "outcomes.db"
 
 
 async def upgrade(url: str) -> int | None:

@@ -15,6 +15,7 @@ class Collection(StrEnum):
     KILL = "kill"
     ENV = "env"
     TOKEN = "token"  # noqa: S105 - a collection's name, not a secret
+    SIGNING_KEY = "signing_key"
 
 
 class Action(StrEnum):

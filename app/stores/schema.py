@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Rises with every migration, and with every new collection, action or field, which an older program cannot read."""
 
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
@@ -108,5 +108,21 @@ EXAMPLES = Table(
     Column("millionths", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Index("comparison_examples_worst", "route", "millionths"),
+    sqlite_autoincrement=True,
+)
+
+OUTCOMES = Table(
+    "outcomes",
+    METADATA,
+    Column("seq", WHOLE, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False),
+    Column("route", String, nullable=False),
+    Column("side", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("rollout", String),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("route", "id"),
     sqlite_autoincrement=True,
 )

@@ -33,7 +33,18 @@ async def shared_sqlite_engine(file: Path, busy_timeout_s: float = 5.0) -> Async
 
 
 @asynccontextmanager
-async def _engine(file: Path, busy_timeout_s: float) -> AsyncIterator[Engine]:
+async def outcomes_sqlite_engine(file: Path, busy_timeout_s: float = 5.0) -> AsyncIterator[Engine]:
+    """Open a file of outcomes, which is not read through at a start: it may be large, and no decision stands on it.
+
+    Raises StoreUnavailableError.
+    """
+    make_folder(file.parent)
+    async with _engine(file, busy_timeout_s, is_checked=False) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def _engine(file: Path, busy_timeout_s: float, *, is_checked: bool = True) -> AsyncIterator[Engine]:
     make_private(file)
     engine = create_engine(
         URL.create("sqlite+aiosqlite", database=str(file)),
@@ -43,7 +54,8 @@ async def _engine(file: Path, busy_timeout_s: float) -> AsyncIterator[Engine]:
     event.listen(engine, "connect", _make_durable)
     event.listen(engine, "begin", _begin)
     try:
-        await greenlet_spawn(_refuse_damaged, engine, file)
+        if is_checked:
+            await greenlet_spawn(_refuse_damaged, engine, file)
         yield engine
     finally:
         await greenlet_spawn(engine.dispose)

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "redis_url": "redis",
     "database_url": "database",
     "admin_token": "adminToken",
+    "signing_key": "signingKey",
     "seed": "seed",
     "data_dir": "persistence",
 }

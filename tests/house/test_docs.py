@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
+from app.outcomes.model import Attribution, ModelRecord, Outcome, OutcomeKind, Refusal
 from app.settings import ClientSettings, Settings
 from app.shadows.calls import Why
 from app.shadows.verdict import Ended
@@ -27,6 +28,7 @@ from routers.compare.result import Unjudged
 from routers.compare.rules import Tolerance, Unordered
 from routers.model import Auth, Backend, BreakerPolicy, Fallback, Profile, Replay, Route, Source
 from routers.profiles.model import SignalPaths
+from routers.recording import Record
 from routers.shadowing import Shadow
 from tests.house import enumerated
 from tests.house.markdown import PAGES, ROOT, anchors, links, told
@@ -51,6 +53,9 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Shadow: dropped": Why,
     "Shadow: ended": Ended,
     "Shadow: not judged": Unjudged,
+    "Outcome kinds": OutcomeKind,
+    "Outcome refusals": Refusal,
+    "Attribution": Attribution,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,
@@ -70,6 +75,9 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Shadow: tolerance": Tolerance,
     "Shadow: unordered": Unordered,
     "Shadow: text": TextComparison,
+    "Route: record": Record,
+    "Outcomes": Outcome,
+    "Outcome: model": ModelRecord,
     "Kill": Kill,
 }
 

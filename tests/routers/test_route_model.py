@@ -71,6 +71,7 @@ FULL = {
         "keep_examples": 5,
         "keep_s": 3600,
     },
+    "record": {"sample": 0.5},
     "version": 3,
     "updated_at": "2026-01-01T00:00:00Z",
     "updated_by": "ops",

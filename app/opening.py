@@ -1,0 +1,145 @@
+"""What the settings name, opened: stores, caches, what is kept in common; closed again in the reverse order."""
+
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+
+import structlog
+
+from app.answers import Answers, AnswersHere
+from app.background import running
+from app.beginning import remember
+from app.breaker_sync import BreakerSync, Hurry
+from app.changes import Settle
+from app.clock import Clock
+from app.decision_ids import DecisionIds
+from app.follow import Follower
+from app.keeping import Keeper
+from app.kill_sync import KillSync
+from app.lanes import LaneBook
+from app.metrics import Metrics
+from app.outcomes.attribution import Attributor
+from app.outcomes.pipeline import Pipeline
+from app.outcomes.recording import Recorder
+from app.outcomes.retention import Retention
+from app.refresh import Live
+from app.settings import Settings
+from app.standing import Standing
+from app.stores.comparisons import Comparisons
+from app.stores.engines import Engine, engine_of, outcomes_engine_of, outcomes_file_in
+from app.stores.fleet import FleetStore
+from app.stores.journal import SqlJournal
+from app.stores.last_good import LastGood
+from app.stores.outcomes import SqlOutcomes
+from app.stores.records import Entry, Store, StoreUnavailableError
+from app.stores.redis import RedisStore, redis_client
+from app.stores.redis_answers import PATIENCE_S, AnswersInRedis
+from app.stores.redis_breakers import RedisBreakers
+from app.stores.redis_link import RedisLink
+from app.stores.sql import SqlStore
+from app.stores.sqlite import outcomes_sqlite_engine, shared_sqlite_engine, sqlite_engine
+from routers.cache.policy import Place as CachePlace
+
+log = structlog.get_logger("crossfade.start")
+
+
+class Ground(NamedTuple):
+    """What everything stands on: what is opened is closed with the stack."""
+
+    settings: Settings
+    live: Live
+    metrics: Metrics
+    clock: Clock
+    stack: AsyncExitStack
+
+
+class Outcomes(NamedTuple):
+    """What becomes of reports and recorded calls: attributed, on their way, and kept."""
+
+    attributor: Attributor
+    pipeline: Pipeline
+    recorder: Recorder
+    kept: SqlOutcomes
+
+
+async def opened(ground: Ground, standing: Standing) -> tuple[Store, Settle, Comparisons]:
+    """Open the store that the settings name and put its state in force; what is counted goes to its SQL part.
+
+    Raises StoreUnavailableError when the store of the process's own cannot be read.
+    """
+    settings, live, _, clock, stack = ground
+    if settings.redis_url is None:
+        if settings.database_url is not None:
+            log.warning(
+                "CROSSFADE_DATABASE_URL is not used: it is the journal of a fleet, and CROSSFADE_REDIS_URL is unset"
+            )
+        embedded = await stack.enter_async_context(SqlStore(sqlite_engine(settings.data_dir)))
+        live.load(await embedded.load())
+
+        async def settle(entries: Sequence[Entry]) -> None:
+            live.apply(entries)
+
+        return embedded, settle, embedded
+    client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+    journal = await stack.enter_async_context(SqlJournal(_journal_engine(settings), may_be_away=True))
+    fleet = FleetStore(RedisStore(client), journal)
+    last_good = LastGood(settings.data_dir / "last-good.json")
+    follower = Follower(fleet, live, standing, random.random)
+    try:
+        await follower.catch_up()
+    except StoreUnavailableError as error:
+        log.warning("the store is away", why=str(error))
+        await remember(live, standing, journal.latest, last_good)
+    kills = KillSync(fleet, live, follower.catch_up, follower.settle, random.random)
+    await kills.read()
+    await stack.enter_async_context(running(kills.run()))
+    await stack.enter_async_context(running(follower.run()))
+    await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
+    return fleet, follower.settle, journal
+
+
+async def places(ground: Ground) -> Mapping[CachePlace, Answers]:
+    """Say where answers are kept: without a Redis all in the process, which is the only one then."""
+    settings, _, _, clock, stack = ground
+    here = AnswersHere(settings.cache_bytes)
+    if settings.redis_url is None:
+        return {CachePlace.PROCESS: here, CachePlace.REDIS: here}
+    # a client of its own, so that no write of a document waits behind answers
+    client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+    return {CachePlace.PROCESS: here, CachePlace.REDIS: AnswersInRedis(RedisLink(client, PATIENCE_S), clock.monotonic)}
+
+
+async def in_common(ground: Ground, lanes: LaneBook, hurry: Hurry | None) -> BreakerSync | None:
+    """Have breakers in common with the fleet, if there is one, from before the first call."""
+    settings, _, metrics, clock, stack = ground
+    if settings.redis_url is None or hurry is None:
+        return None
+    client = await stack.enter_async_context(redis_client(settings.redis_url.get_secret_value()))
+    store = RedisBreakers(RedisLink(client))
+    sync = BreakerSync(store, lanes.shared, hurry, clock.monotonic, random.random, metrics)
+    await sync.exchange_all()
+    await stack.enter_async_context(running(sync.run()))
+    return sync
+
+
+async def outcomes(ground: Ground, ids: DecisionIds) -> Outcomes:
+    """Open what keeps outcomes; what it has accepted is written before it is closed."""
+    settings, live, metrics, clock, stack = ground
+    store = await stack.enter_async_context(SqlOutcomes(_outcomes_engine(settings), may_be_away=True))
+    await stack.enter_async_context(running(Retention(store, settings, clock, random.random).run()))
+    pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
+    recorder = Recorder(pipeline, ids, metrics, clock)
+    return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store)
+
+
+def _journal_engine(settings: Settings) -> Engine:
+    if settings.database_url is None:
+        return shared_sqlite_engine(settings.data_dir / "journal.db")
+    return engine_of(settings.database_url.get_secret_value())
+
+
+def _outcomes_engine(settings: Settings) -> Engine:
+    if settings.redis_url is None or settings.database_url is None:
+        return outcomes_sqlite_engine(outcomes_file_in(settings.data_dir))
+    return outcomes_engine_of(settings.database_url.get_secret_value())

@@ -1,0 +1,176 @@
+"""From what is reported to what is kept: checked, and attributed to the side that was decided."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import ValidationError
+
+from app.clock import Clock
+from app.decision_ids import Decided, DecisionIds, UnknownDecisionError, UnsignedDecisionError
+from app.errors import Code, invalid
+from app.outcomes.model import (
+    AHEAD_S,
+    METADATA_BYTES,
+    MODEL_BYTES,
+    Attribution,
+    ModelRecord,
+    Outcome,
+    Refusal,
+    RefusedError,
+)
+from app.refresh import Live
+from app.settings import Settings
+from app.stores.outcomes import OutcomeRow
+from flags.context import TARGETING_KEY
+from flags.evaluate import evaluate
+from routers.model import Route
+from routers.plan import plan
+
+DAY_S = 86_400.0
+
+MayReport = Callable[[str, Route | None], bool]
+"""Says whether the caller may report of a route, given its name and its document if there is one."""
+
+
+class Basis(NamedTuple):
+    """What an outcome is of: the decision, its whole id if it was given, and by what it is attributed."""
+
+    decision: Decided
+    decision_id: str | None
+    attributed_by: Attribution
+
+
+class Attributor:
+    """Turns reports into rows."""
+
+    def __init__(self, live: Live, ids: DecisionIds, clock: Clock, settings: Settings) -> None:
+        self._live = live
+        self._ids = ids
+        self._clock = clock
+        self._dead_time_s = settings.outcome_dead_time_s
+        self._kept_s = settings.outcome_retention_days * DAY_S
+
+    def row_of(self, reported: Any, may_report: MayReport) -> OutcomeRow:
+        """Return what is kept of one reported outcome. Raises RefusedError."""
+        outcome = _checked(reported)
+        now = self._clock.wall()
+        at = now if outcome.at is None else outcome.at.timestamp()
+        self._check_time(at, now)
+        basis = self._of_decision(outcome.decision_id, at) if outcome.decision_id else self._of_unit(outcome)
+        route = basis.decision.route
+        if not may_report(route, self._live.state.routes.get(route)):
+            raise RefusedError(Refusal.FORBIDDEN, f'the token may not report of route "{route}"')
+        return row(
+            basis,
+            id=outcome.id or self._ids.next_number(),
+            kind=outcome.kind,
+            value=1.0 if outcome.value is None else outcome.value,
+            at=at,
+            now=now,
+            metadata=outcome.metadata,
+            model=outcome.model,
+        )
+
+    def _check_time(self, at: float, now: float) -> None:
+        if at > now + AHEAD_S:
+            raise RefusedError(Refusal.IN_THE_FUTURE, f"at: is more than {AHEAD_S:g} s ahead of the service's clock")
+        if at < now - self._kept_s:
+            raise RefusedError(Refusal.TOO_OLD, "at: is longer ago than outcomes are kept")
+
+    def _of_decision(self, decision_id: str, at: float) -> Basis:
+        try:
+            decided = self._ids.read(decision_id)
+        except UnsignedDecisionError:
+            told = "the decision was made before this deployment's signing key was known"
+            raise RefusedError(Refusal.UNSIGNED_DECISION, told) from None
+        except UnknownDecisionError:
+            told = "decision_id: is none that this deployment made; give it as it was answered"
+            raise RefusedError(Refusal.UNKNOWN_DECISION, told) from None
+        is_late = at - decided.at > self._dead_time_s
+        return Basis(decided, decision_id, Attribution.LATE if is_late else Attribution.DECISION)
+
+    def _of_unit(self, outcome: Outcome) -> Basis:
+        """Decide now for the unit: the side it is on at the moment."""
+        state, now = self._live.state, self._clock.wall()
+        route = state.routes.get(outcome.route or "")
+        if route is None:
+            raise RefusedError(Refusal.UNKNOWN_ROUTE, f'there is no route "{outcome.route}"')
+        ruleset = state.ruleset
+        decision = evaluate(ruleset, route.flag, {TARGETING_KEY: outcome.unit}, now)
+        chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
+        unit = self._ids.unit_of(outcome.unit)
+        decided = Decided(route.name, chosen.decided, "", chosen.reason, decision.version, int(now), unit, "")
+        return Basis(decided, None, Attribution.UNIT)
+
+
+def row(
+    basis: Basis,
+    *,
+    id: str,  # noqa: A002 - the field's name
+    kind: str,
+    value: float,
+    at: float,
+    now: float,
+    metadata: Mapping[str, Any],
+    model: ModelRecord | None,
+) -> OutcomeRow:
+    """Return an outcome as it is kept. Raises RefusedError when it is too large, or holds what no database keeps."""
+    decision, decision_id, attributed_by = basis
+    side = "" if attributed_by is Attribution.LATE else decision.decided
+    received = _text(now)
+    happened = received if at == now else _text(at)
+    told = {
+        "id": id,
+        "kind": kind,
+        "at": happened,
+        "received_at": received,
+        "route": decision.route,
+        "side": side or None,
+        "served": decision.served or None,
+        "reason": decision.reason,
+        "flag_version": decision.flag_version,
+        "unit": decision.unit or None,
+        "decision_id": decision_id,
+        "decided_at": f"{_second(decision.at)}.000000+00:00" if decision_id else None,
+        "attributed_by": attributed_by,
+        "rollout": None,
+        "value": value,
+        "metadata": _bounded("metadata", metadata, METADATA_BYTES),
+        "model": _bounded("model", model.model_dump(), MODEL_BYTES) if model else None,
+    }
+    body = orjson.dumps(told)
+    if b"\\u0000" in body and b"\\u0000" in body.replace(b"\\\\", b""):
+        raise RefusedError(Refusal.INVALID_OUTCOME, "the character NUL stands in no text")
+    return OutcomeRow(id, decision.route, side, kind, happened, received, body.decode())
+
+
+def _checked(reported: Any) -> Outcome:
+    try:
+        return Outcome.model_validate(reported)
+    except ValidationError as error:
+        raise RefusedError(Refusal.INVALID_OUTCOME, invalid(Code.INVALID_REQUEST, error.errors()).detail) from None
+
+
+def _bounded(name: str, told: Any, most: int) -> orjson.Fragment:
+    """Return something as JSON. Raises RefusedError when it is longer than `most` bytes, or too deep."""
+    try:
+        text = orjson.dumps(told)
+    except orjson.JSONEncodeError:
+        raise RefusedError(Refusal.TOO_LARGE, f"{name}: is nested too deep") from None
+    if len(text) > most:
+        raise RefusedError(Refusal.TOO_LARGE, f"{name}: may have {most:,} bytes as JSON at most")
+    return orjson.Fragment(text)
+
+
+def _text(at: float) -> str:
+    """Return a time as it is kept: UTC, with microseconds."""
+    second, rest = divmod(round(at * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{rest:06}+00:00"
+
+
+@lru_cache(maxsize=4096)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()[:19]

@@ -1,0 +1,124 @@
+"""The outcome: what a caller reports of what came of a decision."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from app.decision_ids import LONGEST
+from flags.context import MAX_KEY_LENGTH
+
+MOST = 1000
+"""Outcomes of one batch."""
+
+METADATA_BYTES = 4096
+MODEL_BYTES = 16_384
+AHEAD_S = 300.0
+"""How far in the future the time of an outcome may be, since clocks differ."""
+
+
+class OutcomeKind(StrEnum):
+    """The kinds that Crossfade knows; a report may use any other name of the same form but `call`."""
+
+    VIEW = "view"
+    LIKE = "like"
+    SHARE = "share"
+    CLICK = "click"
+    VISIT = "visit"
+    SAVE = "save"
+    LOVE = "love"
+    IGNORE = "ignore"
+    DISMISS = "dismiss"
+    RATING = "rating"
+    QUALITY = "quality"
+    COST = "cost"
+    ERROR = "error"
+    LATENCY = "latency"
+    CALL = "call"
+
+
+MEASURED = frozenset({OutcomeKind.RATING, OutcomeKind.QUALITY, OutcomeKind.COST, OutcomeKind.LATENCY})
+"""Kinds that mean nothing without a value; of all others one happened, and the value is 1."""
+
+LABELS = frozenset(OutcomeKind) - {OutcomeKind.VIEW, OutcomeKind.COST, OutcomeKind.LATENCY, OutcomeKind.CALL}
+"""Kinds that say whether what was shown was any good."""
+
+
+class Attribution(StrEnum):
+    """By what an outcome counts for a side."""
+
+    DECISION = "decision"
+    UNIT = "unit"
+    LATE = "late"
+
+
+class Refusal(StrEnum):
+    """Why one outcome of a batch is refused."""
+
+    INVALID_OUTCOME = "invalid_outcome"
+    UNKNOWN_DECISION = "unknown_decision"
+    UNSIGNED_DECISION = "unsigned_decision"
+    UNKNOWN_ROUTE = "unknown_route"
+    FORBIDDEN = "forbidden"
+    IN_THE_FUTURE = "in_the_future"
+    TOO_OLD = "too_old"
+    TOO_LARGE = "too_large"
+
+
+class RefusedError(Exception):
+    """One outcome that is not taken; the others of its batch are."""
+
+    def __init__(self, code: Refusal, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def _is_no_number(at: object) -> object:
+    if isinstance(at, int | float) or (isinstance(at, str) and at.isdecimal()):
+        raise ValueError('give a time like "2027-01-31T12:00:00Z"')
+    return at
+
+
+Text = Annotated[str, StringConstraints(max_length=200)]
+
+
+class ModelRecord(BaseModel):
+    """What a model was given and what it said, to train the next one from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Text = ""
+    inputs: Any = None
+    outputs: Any = None
+    rules: Any = None
+    scores: Any = None
+
+
+class Outcome(BaseModel):
+    """One outcome: of a decision by its id, or of a unit on a route; `id` makes repeating it harmless."""
+
+    model_config = ConfigDict(extra="forbid", use_enum_values=True)
+
+    decision_id: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)] | None = None
+    route: Annotated[str, StringConstraints(max_length=64)] | None = None
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_LENGTH)] | None = None
+    id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")] | None = None
+    at: Annotated[AwareDatetime, BeforeValidator(_is_no_number)] | None = None
+    kind: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+    value: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = None
+    metadata: dict[str, Any] = {}
+    model: ModelRecord | None = None
+
+    @model_validator(mode="after")
+    def is_of_one_thing(self) -> Self:
+        """Refuse what is of nothing, or of two things, and what means nothing."""
+        by_unit = self.route is not None and self.unit is not None
+        is_of_a_decision = self.decision_id is not None
+        if is_of_a_decision == by_unit or (is_of_a_decision and (self.route is not None or self.unit is not None)):
+            raise ValueError('give either "decision_id" or both of "route" and "unit"')
+        if self.kind == OutcomeKind.CALL:
+            raise ValueError('kind "call" is what Crossfade records itself')
+        if self.value is None and self.kind in MEASURED:
+            raise ValueError(f'kind "{self.kind}" needs a value')
+        return self

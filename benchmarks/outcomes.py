@@ -1,0 +1,106 @@
+"""`POST /outcomes` in batches of 100, until all are in the database; and what that does to decisions beside it."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import httpx
+
+from benchmarks.conditions import Effort, cores, machine
+from benchmarks.load import Request, drive, generator
+from benchmarks.processes import START_S
+from benchmarks.report import Bar, Finding, medians, quotients
+from benchmarks.rounds import WARM_UP_S, Taken, failed
+from benchmarks.servers import ROUTE, Service, service, upstream
+
+BATCH = 100
+CONNECTIONS = 4
+WANTED_PER_S = 20_000
+"""Outcomes a second that one core has to take in, check, attribute and write."""
+
+ALONE, BESIDE = "decisions alone", "decisions beside outcomes"
+
+
+def measure(effort: Effort) -> Finding:
+    """Measure both on one core, with the load from another: outcomes as fast as they go, then decisions beside half."""
+    chosen = cores()
+    with upstream(chosen.measured) as direct, service(chosen.measured, direct) as ours:
+        decision = _decision(ours)
+        report = Request(f"{ours.url}/outcomes", "POST", decision.headers, _batch(decision))
+        drive(report, CONNECTIONS, WARM_UP_S, chosen.load)
+        rates = [_written_per_s(ours, report, effort.seconds, chosen.load) for _ in range(effort.pairs)]
+        alone, beside = [], []
+        for _ in range(effort.pairs):
+            alone.append(drive(decision, 1, effort.seconds, chosen.load))
+            with _reporting(report, WANTED_PER_S / 2):
+                beside.append(drive(decision, 1, effort.seconds, chosen.load))
+    return _finding(rates, {ALONE: Taken(alone), BESIDE: Taken(beside)}, effort)
+
+
+def _finding(rates: Sequence[float], taken: Mapping[str, Taken], effort: Effort) -> Finding:
+    slower = quotients(taken[BESIDE].p99_ms, taken[ALONE].p99_ms)
+    bars = [
+        Bar(f"outcomes/s written / {WANTED_PER_S:,}", [rate / WANTED_PER_S for rate in rates], 1),
+        Bar(f"p99 of decisions beside {WANTED_PER_S // 2:,} outcomes/s / alone", slower, 2, at_most=True),
+    ]
+    decisions = {
+        name: {"per s": each.per_second, "p50 ms": each.p50_ms, "p99 ms": each.p99_ms} for name, each in taken.items()
+    }
+    rows = [*medians({"outcomes": {"per s": rates}}), *medians(decisions)]
+    conditions = {**machine("uvicorn"), "load": generator(), "connections": CONNECTIONS, **effort._asdict()}
+    return Finding("outcomes", f"POST outcomes, {BATCH} at a time", conditions, rows, bars, failed(taken))
+
+
+def _decision(ours: Service) -> Request:
+    headers = {"Authorization": f"Bearer {ours.token}", "Content-Type": "application/json"}
+    body = json.dumps({"context": {"targetingKey": "user-1", "plan": "pro"}})
+    return Request(f"{ours.url}/routes/{ROUTE}/decision", "POST", headers, body)
+
+
+def _batch(decision: Request) -> str:
+    """Return a batch of outcomes of one decision, without ids: each is new each time."""
+    answer = httpx.post(decision.url, headers=dict(decision.headers), content=decision.body, timeout=START_S)
+    outcome = {"decision_id": answer.raise_for_status().json()["decision_id"], "kind": "click"}
+    return json.dumps({"outcomes": [outcome | {"metadata": {"position": number}} for number in range(BATCH)]})
+
+
+def _written_per_s(ours: Service, report: Request, seconds: float, core: int | None) -> float:
+    """Report as fast as answers come, and return how many a second were written, the last of them included."""
+    began, before = time.perf_counter(), _written(ours)
+    drive(report, CONNECTIONS, seconds, core)
+    while _metric(ours, "crossfade_outcomes_buffered"):
+        time.sleep(0.05)
+    return (_written(ours) - before) / (time.perf_counter() - began)
+
+
+def _written(ours: Service) -> float:
+    return _metric(ours, 'crossfade_outcomes_kept_total{result="new"}')
+
+
+def _metric(ours: Service, name: str) -> float:
+    text = httpx.get(f"{ours.url}/metrics", timeout=START_S).text
+    lines = (line.rpartition(" ") for line in text.splitlines())
+    return sum(float(value) for named, _, value in lines if named == name)
+
+
+@contextmanager
+def _reporting(report: Request, per_s: float) -> Iterator[None]:
+    """Report at a steady rate until the end of the block."""
+    over = threading.Event()
+
+    def run() -> None:
+        with httpx.Client(headers=dict(report.headers), timeout=START_S) as client:
+            due = time.perf_counter()
+            while not over.wait(max(0.0, due - time.perf_counter())):
+                client.post(report.url, content=report.body).raise_for_status()
+                due += BATCH / per_s
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
