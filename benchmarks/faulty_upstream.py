@@ -6,14 +6,15 @@ from typing import cast
 
 import uvloop
 
-from benchmarks.upstream import ANSWER, BODY
+from benchmarks.upstream import BODY, answer_of
 
 SLOW_S = 0.05
+_ANSWER = answer_of(0)
 MODES = {
-    "answers": ANSWER,
-    "lies": ANSWER.replace(BODY, BODY.replace(b"17", b"99")),
+    "answers": _ANSWER,
+    "lies": _ANSWER.replace(BODY, BODY.replace(b"17", b"99")),
     "garbage": b"\x00\xff this is no HTTP\r\n\r\n" * 50,
-    "slow": ANSWER,
+    "slow": _ANSWER,
     "hangs": b"",
     "crashes": b"",
 }

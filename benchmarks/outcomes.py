@@ -13,7 +13,7 @@ from benchmarks.load import Request, drive, generator
 from benchmarks.processes import START_S
 from benchmarks.report import Bar, Finding, medians, quotients
 from benchmarks.rounds import WARM_UP_S, Taken, failed
-from benchmarks.servers import ROUTE, Service, service, upstream
+from benchmarks.servers import ROUTE, Service, service, upstreams
 
 BATCH = 100
 CONNECTIONS = 4
@@ -26,7 +26,7 @@ ALONE, BESIDE = "decisions alone", "decisions beside outcomes"
 def measure(effort: Effort) -> Finding:
     """Measure both on one core, with the load from another: outcomes as fast as they go, then decisions beside half."""
     chosen = cores()
-    with upstream(chosen.measured) as direct, service(chosen.measured, direct) as ours:
+    with upstreams(chosen.measured) as split, service(chosen.measured, split) as ours:
         decision = _decision(ours)
         report = Request(f"{ours.url}/outcomes", "POST", decision.headers, _batch(decision))
         drive(report, CONNECTIONS, WARM_UP_S, chosen.load)
@@ -49,7 +49,7 @@ def _finding(rates: Sequence[float], taken: Mapping[str, Taken], effort: Effort)
         name: {"per s": each.per_second, "p50 ms": each.p50_ms, "p99 ms": each.p99_ms} for name, each in taken.items()
     }
     rows = [*medians({"outcomes": {"per s": rates}}), *medians(decisions)]
-    conditions = {**machine("uvicorn"), "load": generator(), "connections": CONNECTIONS, **effort._asdict()}
+    conditions = {**machine("uvicorn"), "load": generator(), "connections": CONNECTIONS, **effort.told()}
     return Finding("outcomes", f"POST outcomes, {BATCH} at a time", conditions, rows, bars, failed(taken))
 
 

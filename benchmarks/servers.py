@@ -17,8 +17,8 @@ MOST_AT_ONCE = 10_000
 """How many calls a backend of the route may have at once."""
 
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
-RECORDING: Mapping[str, Any] = MappingProxyType({})
-"""What a route's document has to say for outcomes to be recorded: nothing, while no route can."""
+RECORDING: Mapping[str, Any] = MappingProxyType({"record": {"sample": 1.0}})
+"""What a route's document says for each of its calls to be recorded."""
 
 _FLAG = "bench-flag"
 # what `crossfade serve` sets, for its floor

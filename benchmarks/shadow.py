@@ -8,16 +8,17 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 
-from benchmarks import paced
 from benchmarks.conditions import Effort, cores, machine
 from benchmarks.faulty_upstream import MODES
-from benchmarks.paced import Paced
+from benchmarks.load import Measured, Request, drive_at
 from benchmarks.processes import HOST, START_S, free_port, running
 from benchmarks.report import Bar, Finding, medians, quotients
-from benchmarks.servers import upstream
+from benchmarks.rounds import Taken, failed
+from benchmarks.servers import upstreams
 
 NONE = "no shadow"
 PER_SECOND = 200.0
+CONNECTIONS = 64
 LEAST_PAIRS = 20
 BOUND = 1.10
 SHADOW = {"sample": 0.1, "control_sample": 0.1, "timeout_ms": 500}
@@ -32,32 +33,29 @@ def measure(effort: Effort) -> Finding:
     """
     chosen, pairs = cores(), max(LEAST_PAIRS, effort.pairs)
     with ExitStack() as stack:
-        serving = stack.enter_context(upstream(chosen.load))
+        serving = stack.enter_context(upstreams(chosen.load)).legacy
         others = {mode: stack.enter_context(_faulty(mode, chosen.load)) for mode in MODES}
         url, token = stack.enter_context(_service(chosen.measured, serving, others))
         headers = {"X-Crossfade-Token": token, "X-User-Id": "user-1"}
-        taken: dict[str, list[Paced]] = {name: [] for name in (NONE, *MODES)}
+        requests = {name: Request(f"{url}/route/{_route(name)}/query", headers=headers) for name in (NONE, *MODES)}
+        taken: dict[str, list[Measured]] = {name: [] for name in requests}
         order = [*taken]
         for _ in range(pairs):
             for name in order:
-                target = f"{url}/route/{_route(name)}/query"
-                taken[name].append(paced.drive(target, headers, PER_SECOND, effort.seconds, chosen.load))
+                taken[name].append(drive_at(PER_SECOND, requests[name], CONNECTIONS, effort.seconds, chosen.load))
             order.reverse()
-    return _finding(taken, effort._replace(pairs=pairs))
+    return _finding({name: Taken(several) for name, several in taken.items()}, effort._replace(pairs=pairs))
 
 
-def _finding(taken: Mapping[str, list[Paced]], effort: Effort) -> Finding:
-    p99 = {name: [each.p99_ms for each in several] for name, several in taken.items()}
-    p50 = {name: [each.p50_ms for each in several] for name, several in taken.items()}
-    rows = medians({name: {"p50 ms": p50[name], "p99 ms": p99[name]} for name in taken})
+def _finding(taken: Mapping[str, Taken], effort: Effort) -> Finding:
+    rows = medians({name: {"p50 ms": each.p50_ms, "p99 ms": each.p99_ms} for name, each in taken.items()})
     bars = [
-        Bar(f"p99, its shadow {mode}: / none", quotients(p99[mode], p99[NONE]), BOUND, at_most=True) for mode in MODES
+        Bar(f"p99, its shadow {mode}: / none", quotients(taken[mode].p99_ms, taken[NONE].p99_ms), BOUND, at_most=True)
+        for mode in MODES
     ]
-    lost = {name: sum(each.failures for each in several) for name, several in taken.items()}
-    warnings = [f"{name}: {count:,} calls failed" for name, count in lost.items() if count]
-    conditions = {**machine("uvicorn"), "calls a second": PER_SECOND, "sample": SHADOW["sample"], **effort._asdict()}
+    conditions = {**machine("uvicorn"), "calls a second": PER_SECOND, "sample": SHADOW["sample"], **effort.told()}
     return Finding(
-        "shadow", "Users' calls beside a shadow that fails, at a steady rate", conditions, rows, bars, warnings
+        "shadow", "Users' calls beside a shadow that fails, at a steady rate", conditions, rows, bars, failed(taken)
     )
 
 
