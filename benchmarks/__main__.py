@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import orjson
 from rich.console import Console
 
-from benchmarks import decision, evaluation, fleet, latency, outcomes, route, shadow, soak, start, streams
+from benchmarks import cache, decision, evaluation, fleet, latency, outcomes, route, shadow, soak, start, streams
 from benchmarks.conditions import Effort
 from benchmarks.report import Finding, keep, say, show
 
@@ -18,6 +18,7 @@ BENCHMARKS: Mapping[str, Callable[[Effort], Finding]] = {
     "route": route.measure,
     "latency": latency.measure,
     "streams": streams.measure,
+    "cache": cache.measure,
     "shadow": shadow.measure,
     "outcomes": outcomes.measure,
     "fleet": fleet.measure,
