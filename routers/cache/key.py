@@ -55,13 +55,13 @@ def _headers(headers: Headers, names: Collection[bytes]) -> list[tuple[bytes, by
     return sorted((lowered, value) for name, value in headers if (lowered := name.lower()) in names)
 
 
-def _canonical(call: Call) -> Any:
-    """Return a body's meaning, if it is JSON of one meaning, else its bytes."""
+def _canonical(call: Call) -> str | tuple[bytes, bytes]:
+    """Return a body's meaning, if it is JSON of one meaning that is not nested too deep, else its bytes."""
     kind = next((value for name, value in call.headers if name.lower() == b"content-type"), b"")
     if b"json" not in kind.lower():
         return kind, call.body
     try:
-        return json.loads(call.body, parse_int=_number, parse_float=_number, object_pairs_hook=_fields)
+        return repr(json.loads(call.body, parse_int=_number, parse_float=_number, object_pairs_hook=_fields))
     except (ValueError, RecursionError):
         return kind, call.body
 
