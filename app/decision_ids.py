@@ -58,8 +58,8 @@ class DecisionIds:
     def make(
         self, route: str, decided: str, served: str, reason: str, flag_version: int, at: float, unit: object
     ) -> str:
-        """Return a new id; `unit` is the caller's key, None for none."""
-        hashed = "" if unit is None else self.unit_of(unit)
+        """Return a new id; `unit` is the caller's key, or whatever else stands in its place and names nobody."""
+        hashed = self.unit_of(unit) if isinstance(unit, str | int) and unit != "" else ""
         number = f"{self._process}-{next(self._numbers):x}"
         told = f"{route}~{decided}~{served}~{reason}~{flag_version}~{int(at):x}~{hashed}~{number}"
         if self._key is None:
@@ -71,7 +71,7 @@ class DecisionIds:
     def unit_of(self, unit: object) -> str:
         """Return the hash of a caller's key: the same in every process that has the same signing key."""
         hashed = self._unit.copy()
-        hashed.update((unit if type(unit) is str else str(unit)).encode())
+        hashed.update(str(unit).encode())
         return hashed.hexdigest()
 
     def next_number(self) -> str:

@@ -1,5 +1,6 @@
 import string
 
+import orjson
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ def ids(key: bytes | None = KEY) -> DecisionIds:
 def test_another_process_reads_what_one_has_said(decision: tuple[str, str, str, str, int, int, object]) -> None:
     route, decided, served, reason, version, at, unit = decision
     decision_id = ids().make(*decision)
-    hashed = "" if unit is None else ids().unit_of(unit)
+    hashed = ids().unit_of(unit) if unit not in (None, "") else ""
     number = decision_id.split("~")[-2]
     assert ids().read(decision_id) == Decided(route, decided, served, reason, version, at, hashed, number)
 
@@ -67,6 +68,11 @@ def test_an_id_of_another_deployment_is_refused(decision: tuple[str, str, str, s
 def test_any_text_is_refused(text: str) -> None:
     with pytest.raises((UnknownDecisionError, UnsignedDecisionError)):
         ids().read(text)
+
+
+@pytest.mark.parametrize("unit", [None, "", [], {"id": 1}, 1.5, orjson.loads(b"[" * 1000 + b"]" * 1000)], ids=type)
+def test_what_names_no_caller_leaves_the_unit_empty(unit: object) -> None:
+    assert ids().read(ids().make("rag", "new", "new", "SPLIT", 1, 0, unit)).unit == ""
 
 
 def test_an_id_made_without_a_key_proves_nothing_with_or_without_one() -> None:
