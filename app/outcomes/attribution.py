@@ -116,6 +116,7 @@ def row(
     now: float,
     metadata: Mapping[str, Any],
     model: ModelRecord | None,
+    metadata_bytes: int = METADATA_BYTES,
 ) -> OutcomeRow:
     """Return an outcome as it is kept. Raises RefusedError when it is too large, or holds what no database keeps."""
     decision, decision_id, attributed_by = basis
@@ -138,7 +139,7 @@ def row(
         "attributed_by": attributed_by,
         "rollout": None,
         "value": value,
-        "metadata": _bounded("metadata", metadata, METADATA_BYTES),
+        "metadata": _bounded("metadata", metadata, metadata_bytes),
         "model": _bounded("model", model.model_dump(), MODEL_BYTES) if model else None,
     }
     body = orjson.dumps(told)

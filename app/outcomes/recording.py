@@ -3,16 +3,23 @@
 from typing import Any, NamedTuple
 
 from app.clock import Clock
-from app.decision_ids import DecisionIds, held
+from app.decision_ids import Decided, DecisionIds, held
 from app.metrics import Metrics
 from app.outcomes.attribution import Basis, row
-from app.outcomes.model import Attribution, OutcomeKind
+from app.outcomes.model import Attribution, OutcomeKind, RefusedError
 from app.outcomes.pipeline import FullError, Pipeline
+from app.stores.outcomes import OutcomeRow
 from routers.attempts import Dispatched
 from routers.model import Route
 from routers.profiles.signals import NO_SIGNALS, Signals
 
 ALL_HASHES = 2**64
+
+CALL_BYTES = 16_384
+"""How much metadata a call may have: the names of a hundred results, if they are not very long."""
+
+_TEXTS = frozenset({"items", "scores", "fallback"})
+"""Signals that may be too long to be kept, or hold what no database keeps, and those that mean nothing without them."""
 
 
 class Ended(NamedTuple):
@@ -45,23 +52,33 @@ class Recorder:
         hashed = decided.unit or self._ids.unit_of(decided.number)
         if int(hashed, 16) >= sample * ALL_HASHES:
             return
-        now = self._clock.wall()
-        kept = row(
-            Basis(decided, decision_id, Attribution.DECISION),
-            id=f"call-{decided.number}",
-            kind=OutcomeKind.CALL,
-            value=round((self._clock.monotonic() - ended.began) * 1000, 3),
-            at=now,
-            now=now,
-            metadata=_metadata(ended),
-            model=None,
-        )
+        metadata = _metadata(ended)
+        try:
+            kept = self._row(decided, decision_id, ended.began, metadata)
+        except RefusedError:
+            told = metadata["signals"].items()
+            numbers = {name: value for name, value in told if name not in _TEXTS}
+            kept = self._row(decided, decision_id, ended.began, metadata | {"signals": numbers})
         try:
             self._pipeline.add([kept])
         except FullError:
             self._metrics.count_recorded_call(route.name, dropped=True)
         else:
             self._metrics.count_recorded_call(route.name, dropped=False)
+
+    def _row(self, decided: Decided, decision_id: str, began: float, metadata: dict[str, Any]) -> OutcomeRow:
+        now = self._clock.wall()
+        return row(
+            Basis(decided, decision_id, Attribution.DECISION),
+            id=f"call-{decided.number}",
+            kind=OutcomeKind.CALL,
+            value=round((self._clock.monotonic() - began) * 1000, 3),
+            at=now,
+            now=now,
+            metadata=metadata,
+            model=None,
+            metadata_bytes=CALL_BYTES,
+        )
 
 
 def _metadata(ended: Ended) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Ugly bodies of carried calls: whoever reads them for the key, the cache or the ids, the backend gets them as they are."""
+"""Ugly bodies of carried calls: whoever reads them on the way, the backend gets them as they are."""
 
 from collections.abc import AsyncIterator
 from typing import Any

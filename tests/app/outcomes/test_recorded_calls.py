@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
+import orjson
 import pytest
 
 from routers.call import Answer, Call, SendError
@@ -94,3 +95,17 @@ async def test_without_room_a_call_is_answered_and_its_record_dropped(tmp_path: 
         while 'result="dropped"' not in (await service.ask("GET", "/metrics")).text:
             for _ in range(200):
                 assert (await service.ask("GET", "/route/rag", X_User_Id="user-1")).status_code == 200
+
+
+@pytest.mark.parametrize(("name", "named"), [("6b49d200-29f6-90bf-0533-3a674f5895bf", 100), ("😀" * 300, 0), ("\0", 0)])
+async def test_a_call_is_recorded_whatever_its_answer_shows(service: Service, name: str, named: int) -> None:
+    await service.ok("PUT", "/routes/rag", {**ROUTE, "record": {}, "profile": "rag"}, If_Match="*")
+    body = orjson.dumps({"passages": [{"id": f"{name}{n}", "score": 1 / (n + 1)} for n in range(100)]})
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    service.script.answers[NEW] = lambda _: Answer(200, headers, body)
+    answer = await service.ask("GET", "/route/rag", X_User_Id="user-1")
+    assert (answer.status_code, answer.content) == (200, body)
+    [kept] = await exported(service, 1)
+    signals = kept["metadata"]["signals"]
+    assert signals["results"] == 100
+    assert len(signals.get("items", ())) == len(signals.get("scores", ())) == named
