@@ -119,6 +119,7 @@ class Shadows:
         if why is not None:
             self._drop(watched, why)
             return None
+        watched.follow()
         return watched
 
     def answered(self, watched: Watched) -> None:

@@ -53,8 +53,11 @@ class Watched:
         self.is_crowded_out = False
         self._hold(len(call.body))
         self.take(answer.body)
-        if answer.rest is not None:
-            answer.rest = _Kept(answer.rest, self)
+
+    def follow(self) -> None:
+        """Keep what is still to come of a stream, too; whoever has released it may not."""
+        if self._answer.rest is not None:
+            self._answer.rest = _Kept(self._answer.rest, self)
 
     @property
     def is_too_large(self) -> bool:
