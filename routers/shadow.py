@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .call import Answer, Call, Headers, Send, SendError
 from .causes import Cause
 from .compare.reading import MOST_BYTES
-from .hops import DEADLINE_HEADER
+from .hops import DEADLINE_HEADER, sent_headers
 from .lanes import Ending, Lane
 from .model import Backend
 from .stays import Stay
@@ -64,7 +64,8 @@ async def ask(
 
 def shadow_call(call: Call, key: str, limit_s: float) -> Call:
     """Return a call as the other side is asked it: marked, with a key, and for an answer without a content coding."""
-    kept = [header for header in call.headers if header[0] not in _REPLACED]
+    # what a Connection header lists stays here now, or it would take the marks along
+    kept = [header for header in sent_headers(call.headers) if header[0] not in _REPLACED]
     marks = [
         (SHADOW_HEADER, b"1"),
         (_KEY_HEADER, key.encode()),
