@@ -49,7 +49,7 @@ class CachedTraffic:
         When no backend answers, an answer that is no longer fresh does: the decided backend's before the fallback's.
         """
         if route.cache is None:
-            return Given(await self._traffic.carry(route, choice.plan, call))
+            return Given(await self._traffic.carry(route, choice, call))
         given = await self._carry(route, route.cache, choice, context, call)
         if given.result is not None:
             self._metrics.count_cached(route.name, given.carried.backend or "none", given.result)
@@ -60,14 +60,14 @@ class CachedTraffic:
         decided = choice.plan.order[0]
         key = None if wants(call, b"no-store") else key_of(route, decided, call, unit)
         if key is None:
-            return Given(await self._traffic.carry(route, choice.plan, call), CacheResult.BYPASS)
+            return Given(await self._traffic.carry(route, choice, call), CacheResult.BYPASS)
         answers = self._places[policy.store]
         now = self._clock.wall()
         kept = None if wants(call, b"no-cache") else await answers.find(key, now)
         if kept is not None and kept.fresh_until > now:
             self._metrics.count_answer(route.name, choice.plan.decided, decided)
             return _again(kept, decided, (), CacheResult.HIT, now)
-        carried = await self._traffic.carry(route, choice.plan, call)
+        carried = await self._traffic.carry(route, choice, call)
         if carried.answer is None or (carried.answer.status >= 500 and carried.answer.rest is None):
             return await self._stale(route, answers, choice, unit, call, carried)
         await self._keep(policy, answers, carried.answer, key_of(route, carried.backend or "", call, unit))

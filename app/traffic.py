@@ -1,5 +1,6 @@
 """Decide and carry: the way of one call from its route to its answer, measured."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import structlog
@@ -16,6 +17,7 @@ from routers.attempts import Dispatched
 from routers.call import Call, Send
 from routers.causes import Cause
 from routers.dispatch import dispatch
+from routers.lanes import Lane
 from routers.model import Route
 from routers.plan import Plan, plan
 
@@ -26,11 +28,15 @@ QUIET = {None, Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY, Cause.FA
 
 
 class Choice(NamedTuple):
-    """What was decided for one call; `unit` is the caller's key as he gave it, None for none."""
+    """What was decided for one call; `unit` is the caller's key as he gave it, None for none.
+
+    `lanes` are the route's of that moment: a change of the route takes no backend from a call that is under way.
+    """
 
     unit: object
     decision: Decision
     plan: Plan
+    lanes: Mapping[str, Lane]
 
 
 # what a named tuple's own constructor calls, at half the price: this is the hot path
@@ -56,7 +62,7 @@ class Traffic:
         decision = evaluate(ruleset, route.flag, context, self._clock.wall())
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         self._metrics.count_decision(route.name, chosen.decided, chosen.reason)
-        return choice_of(Choice, (context.get(TARGETING_KEY), decision, chosen))
+        return choice_of(Choice, (context.get(TARGETING_KEY), decision, chosen, self._lanes.of(route.name)))
 
     def named(self, route: str, choice: Choice, served: str) -> str:
         """Return the id of a decision, which the outcomes that follow are reported by; `served` is who answered."""
@@ -64,18 +70,18 @@ class Traffic:
         now = self._clock.wall()
         return self._make_id(route, chosen.decided, served, chosen.reason, decision.version, now, choice.unit)
 
-    def standing(self, route: Route, chosen: Plan) -> tuple[str, Cause | None]:
+    def standing(self, choice: Choice) -> tuple[str, Cause | None]:
         """Return the backend that would answer now, and why it is not the decided one."""
-        first = chosen.order[0]
-        refusal = self._lanes.of(route.name)[first].refusal(self._clock.monotonic())
-        if refusal is None or len(chosen.order) == 1:
-            return first, None
-        return chosen.order[1], refusal
+        order = choice.plan.order
+        refusal = choice.lanes[order[0]].refusal(self._clock.monotonic())
+        if refusal is None or len(order) == 1:
+            return order[0], None
+        return order[1], refusal
 
-    async def carry(self, route: Route, chosen: Plan, call: Call) -> Dispatched:
+    async def carry(self, route: Route, choice: Choice, call: Call) -> Dispatched:
         """Carry the call to the first backend of the plan that answers."""
-        lanes = self._lanes.of(route.name)
-        carried = await dispatch(route, chosen, call, lanes, self._send, self._clock.monotonic)
+        chosen = choice.plan
+        carried = await dispatch(route, chosen, call, choice.lanes, self._send, self._clock.monotonic)
         self._metrics.count_answer(route.name, chosen.decided, carried.backend or "none")
         for attempt in carried.attempts:
             result = attempt.cause or "answered"

@@ -1,6 +1,5 @@
 """The answer to a carried call: what it says of its way, and what becomes of it besides reaching the caller."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import structlog
@@ -16,7 +15,6 @@ from app.traffic import Choice
 from app.wiring import Services
 from routers.attempts import failure_status, retry_after_s
 from routers.call import Answer, Call, Headers
-from routers.lanes import Lane
 from routers.model import Route
 from routers.profiles.signals import NO_SIGNALS, Signals
 
@@ -26,10 +24,9 @@ _FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE
 
 
 class Exchange(NamedTuple):
-    """A call that was carried and is to be answered, its route's lanes, and the monotonic time it began at."""
+    """A call that was carried and is to be answered, and the monotonic time it began at."""
 
     route: Route
-    lanes: Mapping[str, Lane]
     call: Call
     choice: Choice
     given: Given
@@ -118,7 +115,7 @@ def _failure(exchange: Exchange, now: float, marks: Headers) -> ProblemError:
     status = failure_status(made)
     headers = {name.decode(): value.decode() for name, value in marks}
     if status == 503:
-        headers["retry-after"] = str(retry_after_s(made, exchange.lanes, now))
+        headers["retry-after"] = str(retry_after_s(made, exchange.choice.lanes, now))
     attempts = [
         {"backend": each.backend, "cause": each.cause, "status": each.status, "ms": round(each.elapsed_ms, 1)}
         for each in made

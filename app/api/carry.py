@@ -50,7 +50,6 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     if services.live.state is not state:
         # the route may have changed while the body came
         route = _admitting(services, scope, name)
-    lanes = services.lanes.of(name)
     call = _call(services, scope, path, body, upload)
     if route.adds_metadata:
         call = asked_plainly(call)
@@ -62,7 +61,7 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     except UnsafeCallError as error:
         raise _unsafe(error) from error
     decision_id = services.traffic.named(name, choice, given.carried.backend or "")
-    return await answer(services, Exchange(route, lanes, call, choice, given, decision_id, began), receive, send)
+    return await answer(services, Exchange(route, call, choice, given, decision_id, began), receive, send)
 
 
 def _admitting(services: Services, scope: Scope, name: str) -> Route:

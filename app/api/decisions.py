@@ -69,7 +69,7 @@ async def decide(services: Services, scope: Scope, receive: Receive, send: Send,
 
 def _decision(services: Services, route: Route, context: dict[str, Any]) -> dict[str, Any]:
     choice = services.traffic.choose(route, context)
-    backend, fallback = services.traffic.standing(route, choice.plan)
+    backend, fallback = services.traffic.standing(choice)
     return {
         "decision_id": services.traffic.named(route.name, choice, backend),
         "route": route.name,

@@ -1,10 +1,14 @@
 """Answers given again, over HTTP: to whom, until when, and what the headers and metrics say."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import orjson
+import pytest
 
+from app.answers import AnswersHere, Kept
+from routers.cache.policy import Place
 from routers.call import Answer, SendError
 from routers.causes import Cause
 from tests.inprocess import FLAG, ROUTE, Service
@@ -188,3 +192,34 @@ async def test_an_answer_given_again_tells_of_its_quality_once_and_how_it_came_a
     assert [each["generation"]["source"] for each in answers] == ["new"] * 3
     assert len({each["timestamp"] for each in answers}) == 3
     assert 'crossfade_quality_score_count{backend="new",route="rag"} 1.0' in (await service.ask("GET", "/metrics")).text
+
+
+class ChangedWhileAsked(AnswersHere):
+    """A store in which somebody changes the route while it is asked, as a slow Redis leaves time for."""
+
+    def __init__(self, change: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(1 << 20)
+        self._change = change
+
+    async def find(self, key: bytes, now: float) -> Kept | None:
+        await self._change()
+        return await super().find(key, now)
+
+
+@pytest.mark.parametrize("change", ["deletes the route", "takes the backend away"])
+async def test_a_call_goes_where_it_was_decided_to_whoever_changes_the_route_meanwhile(
+    service: Service, change: str
+) -> None:
+    await with_cache(service)
+
+    async def meanwhile() -> None:
+        if change == "deletes the route":
+            await service.ok("DELETE", "/routes/rag", If_Match="*")
+        else:
+            others = {"legacy": {"url": LEGACY}, "newer": {"url": "http://newer:3"}}
+            flag = {"key": "rag-v3", "variants": {"newer": True, "legacy": False}}
+            await service.ok("POST", "/flags", flag)
+            await service.ok("PATCH", "/routes/rag", {"flag": "rag-v3", "backends": others}, If_Match="*")
+
+    service.services.cached._places = {Place.PROCESS: ChangedWhileAsked(meanwhile)}
+    assert told(await ask(service))[:2] == ("miss", "new")
