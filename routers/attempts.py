@@ -30,6 +30,11 @@ class Dispatched(NamedTuple):
     attempts: tuple[Attempt, ...]
 
 
+def first_cause(attempts: Sequence[Attempt]) -> Cause | None:
+    """Return why the decided backend did not answer: TIMEOUT when the time was over before anybody could be asked."""
+    return attempts[0].cause if attempts else Cause.TIMEOUT
+
+
 def failure_status(attempts: Sequence[Attempt]) -> int:
     """Return the status of a call that nobody answered.
 

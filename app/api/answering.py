@@ -13,7 +13,7 @@ from app.outcomes.recording import Ended
 from app.shadows.watched import Watched
 from app.traffic import Choice
 from app.wiring import Services
-from routers.attempts import failure_status, retry_after_s
+from routers.attempts import failure_status, first_cause, retry_after_s
 from routers.call import Answer, Call, Headers
 from routers.model import Route
 from routers.profiles.signals import NO_SIGNALS, Signals
@@ -106,7 +106,7 @@ def _marks(exchange: Exchange) -> Headers:
         return marks
     marks.append((b"x-crossfade-backend", carried.backend.encode()))
     if carried.backend != choice.plan.decided:
-        marks.append((b"x-crossfade-fallback", (carried.attempts[0].cause or "").encode()))
+        marks.append((b"x-crossfade-fallback", (first_cause(carried.attempts) or "").encode()))
     return marks
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from flags.decision import Decision
-from routers.attempts import Attempt
+from routers.attempts import Attempt, first_cause
 from routers.plan import Plan
 
 
@@ -28,5 +28,5 @@ def metadata_of(
         "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     if fell_back:
-        metadata["fallback"] = {"used": True, "reason": attempts[0].cause, "from": chosen.decided}
+        metadata["fallback"] = {"used": True, "reason": first_cause(attempts), "from": chosen.decided}
     return metadata

@@ -1,5 +1,6 @@
 """Answers given again, over HTTP: to whom, until when, and what the headers and metrics say."""
 
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import orjson
 import pytest
 
 from app.answers import AnswersHere, Kept
+from app.clock import Clock
 from routers.cache.policy import Place
 from routers.call import Answer, SendError
 from routers.causes import Cause
@@ -223,3 +225,18 @@ async def test_a_call_goes_where_it_was_decided_to_whoever_changes_the_route_mea
 
     service.services.cached._places = {Place.PROCESS: ChangedWhileAsked(meanwhile)}
     assert told(await ask(service))[:2] == ("miss", "new")
+
+
+async def test_a_stale_answer_of_the_fallback_helps_when_the_time_was_over_before_anybody_was_asked(
+    service: Service,
+) -> None:
+    await with_cache(service, stale_if_error_s=600)
+    await service.ok("PATCH", "/routes/rag", {"metadata": True}, If_Match="*")
+    service.script.answers[NEW] = lambda _: SendError(Cause.CONNECT, "gone")
+    await ask(service)
+    service.time.seconds += 100
+    readings = itertools.count(service.time.seconds, 0.002)
+    service.services.traffic._clock = Clock(wall=lambda: service.time.seconds, monotonic=lambda: next(readings))
+    answer = await ask(service, X_Crossfade_Deadline_Ms="1")
+    assert told(answer) == ("stale", "legacy", "100")
+    assert answer.headers["x-crossfade-fallback"] == answer.json()["fallback"]["reason"] == "timeout"
