@@ -18,6 +18,9 @@ class Upload(Protocol):
     def pieces(self) -> AsyncIterator[bytes]:
         """Return the body from its start, as it comes, to one backend at a time."""
 
+    def whole(self, most: int) -> bytes | None:
+        """Return the body once all of it has come, if it has at most so many bytes."""
+
     def waited_s(self) -> float:
         """Return for how long, in all, a backend that had all that had come waited for the caller."""
 

@@ -51,6 +51,11 @@ class Upload:
         self._taker = _Pieces(self)
         return self._taker
 
+    def whole(self, most: int) -> bytes | None:
+        """Return the body once all of it has come, if it has at most so many bytes."""
+        has_come = self.is_whole or self._size == self.length
+        return b"".join(self._kept) if has_come and self._size <= most else None
+
     def waited_s(self) -> float:
         """Return for how long, in all, the backend had everything that had come and waited for the caller."""
         since = self._waiting_since

@@ -19,6 +19,7 @@ from flags.names import Reason
 from routers.attempts import Dispatched
 from routers.call import Call, Send
 from routers.causes import UNSENT
+from routers.compare.reading import MOST_BYTES
 from routers.model import Route
 from routers.pairs import is_sampled, is_sampled_twice, pair_of
 from routers.plan import Plan
@@ -114,7 +115,7 @@ class Shadows:
         was_asked = bool(carried.attempts)
         if pair is None or not was_asked or chosen.reason is Reason.KILLED or is_shadow(call.headers):
             return None
-        watched = Watched(route, shadow, pair, decision_id, call, carried, answer, self.room)
+        watched = Watched(route, shadow, pair, decision_id, _at_hand(call), carried, answer, self.room)
         why = _unfit(watched, chosen, served, answer.status)
         if why is not None:
             self._drop(watched, why)
@@ -215,6 +216,12 @@ class Shadows:
         watched.release()
         self._metrics.count_shadow_dropped(watched.route.name, why)
         self._account.count_drop(watched, why)
+
+
+def _at_hand(call: Call) -> Call:
+    """Return the call with its whole body, if that was carried as it came and is here now."""
+    body = None if call.upload is None else call.upload.whole(MOST_BYTES)
+    return call if body is None else call._replace(body=body, upload=None)
 
 
 def _unfit(watched: Watched, chosen: Plan, served: str, status: int) -> Why | None:

@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from app.shadows.calls import MOST_HELD
 from routers.call import Answer, SendError
 from routers.causes import Cause
+from routers.compare.reading import MOST_BYTES
+from tests.app.shadowed import passages, shadowed
 from tests.inprocess import ROUTE, Service
 
 NEW, LEGACY = "http://new:2", "http://legacy:1"
@@ -41,3 +44,23 @@ async def test_a_stream_that_cannot_be_compared_takes_no_room(service: Service, 
     with suppress(AssertionError):
         await service.ask("GET", "/route/rag", X_User_Id="u1")
     assert service.services.shadows.room.left == MOST_HELD
+
+
+@pytest.mark.parametrize("size", [70_000, MOST_BYTES])
+async def test_a_body_that_was_carried_as_it_came_is_asked_with_once_it_is_there(tmp_path: Path, size: int) -> None:
+    async with shadowed(tmp_path, passages("a"), passages("a")) as service:
+        answer = await service.client.post("/route/rag/query", content=b"x" * size, headers={"X-User-Id": "u1"})
+        assert answer.status_code == 200
+        await service.item(compared=1)
+        assert service.services.shadows.room.left == MOST_HELD
+    [asked] = service.new.requests
+    assert asked.endswith(b"\r\n\r\n" + b"x" * size)
+
+
+async def test_a_body_that_is_too_large_is_not_asked_with(tmp_path: Path) -> None:
+    async with shadowed(tmp_path, passages("a"), passages("a")) as service:
+        answer = await service.client.post("/route/rag/query", content=b"x" * (MOST_BYTES + 1))
+        assert answer.status_code == 200
+        await service.item(too_large=1)
+        assert service.services.shadows.room.left == MOST_HELD
+    assert service.new.requests == []

@@ -24,6 +24,9 @@ class Slow:
     def pieces(self) -> AsyncIterator[bytes]:
         raise NotImplementedError
 
+    def whole(self, most: int) -> bytes | None:
+        raise NotImplementedError
+
     def waited_s(self) -> float:
         now = asyncio.get_running_loop().time() - self._began
         return sum(min(now, end) - start for start, end in self._waits if start < now)
