@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any
 
 from routers.call import Call, Headers
+from routers.hops import sent_headers
 from routers.model import Replay, Route
 
 KEY_BYTES = 20
@@ -24,15 +25,17 @@ def key_of(route: Route, backend: str, call: Call, unit: str | int | None) -> by
     Two calls have one key if method, path, query in any order, the headers named in `vary` and read as attributes, and
     the body agree; of JSON it does not matter how it is spaced or its fields are ordered. Unless answers are shared,
     they must also come from the same `unit` with the same credentials. Any change of the route's document begins anew.
+    Headers count as the backend is sent them: whoever keeps one from it asks another question.
     """
     policy = route.cache
     if policy is None or not _is_question(route, call) or (unit is None and not policy.shared):
         return None
+    headers = sent_headers(call.headers)
     read = {source.header_name for source in route.attributes.values()}
-    asked = _headers(call.headers, read.union(name.encode() for name in policy.vary))
-    who = None if policy.shared else (type(unit).__name__, unit, _headers(call.headers, _WHO))
+    asked = _headers(headers, read.union(name.encode() for name in policy.vary))
+    who = None if policy.shared else (type(unit).__name__, unit, _headers(headers, _WHO | {route.key.header_name}))
     path, _, query = call.path.partition("?")
-    what = (call.method, path, sorted(query.split("&")), asked, _canonical(call))
+    what = (call.method, path, sorted(query.split("&")), asked, _canonical(headers, call.body))
     told = repr((route.name, route.version, backend, what, who))
     return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
@@ -52,18 +55,18 @@ def _is_question(route: Route, call: Call) -> bool:
 
 
 def _headers(headers: Headers, names: Collection[bytes]) -> list[tuple[bytes, bytes]]:
-    return sorted((lowered, value) for name, value in headers if (lowered := name.lower()) in names)
+    return sorted((name, value) for name, value in headers if name in names)
 
 
-def _canonical(call: Call) -> str | tuple[bytes, bytes]:
+def _canonical(headers: Headers, body: bytes) -> str | tuple[bytes, bytes]:
     """Return a body's meaning, if it is JSON of one meaning that is not nested too deep, else its bytes."""
-    kind = next((value for name, value in call.headers if name.lower() == b"content-type"), b"")
+    kind = next((value for name, value in headers if name == b"content-type"), b"")
     if b"json" not in kind.lower():
-        return kind, call.body
+        return kind, body
     try:
-        return repr(json.loads(call.body, parse_int=_number, parse_float=_number, object_pairs_hook=_fields))
+        return repr(json.loads(body, parse_int=_number, parse_float=_number, object_pairs_hook=_fields))
     except (ValueError, RecursionError):
-        return kind, call.body
+        return kind, body
 
 
 def _number(text: str) -> tuple[str, str]:

@@ -117,6 +117,20 @@ def test_credentials_varying_headers_and_attributes_make_another_key(name: bytes
     assert key(headers=[*JSON_TYPE, (b"x-request-id", b"1")], of=document) == key(of=document)
 
 
+@pytest.mark.parametrize("name", [b"accept-language", b"x-plan", b"content-type", b"cookie", b"x-user-id"])
+def test_what_a_connection_header_keeps_from_the_backend_is_no_part_of_the_question(name: bytes) -> None:
+    document = route(attributes={"plan": {"header": "X-Plan"}})
+    told: Headers = [(b"content-type", b"text/plain"), (b"x-user-id", b"u1"), (name, b"a")]
+    kept = [header for header in told if header[0] != name]
+    assert key(headers=[*told, (b"connection", name)], of=document) == key(headers=kept, of=document)
+    assert key(headers=told, of=document) != key(headers=kept, of=document)
+
+
+def test_another_key_header_besides_the_first_makes_another_question() -> None:
+    once: Headers = [*JSON_TYPE, (b"x-user-id", b"u1")]
+    assert key(headers=[*once, (b"x-user-id", b"u2")]) != key(headers=once)
+
+
 def test_shared_answers_are_the_same_for_all_users_but_not_for_all_attributes() -> None:
     shared = route(cache={"ttl_s": 60, "shared": True}, attributes={"tenant": {"header": "X-Tenant"}})
     assert key(of=shared, unit=None) == key(of=shared, unit="u2") is not None
