@@ -15,6 +15,7 @@ from routers.cache.lifetime import lifetime_of
 from routers.cache.policy import CachePolicy, Place
 from routers.call import Answer, Call, Headers
 from routers.model import Route
+from routers.streams import close
 
 
 class CacheResult(StrEnum):
@@ -68,21 +69,36 @@ class CachedTraffic:
             self._metrics.count_answer(route.name, choice.plan.decided, decided)
             return _again(kept, decided, (), CacheResult.HIT, now)
         carried = await self._traffic.carry(route, choice, call)
-        if carried.answer is None or (carried.answer.status >= 500 and carried.answer.rest is None):
-            return await self._stale(route, answers, choice, unit, call, carried)
+        if carried.answer is None or carried.answer.status >= 500:
+            return await self._stale_or(route, answers, choice, unit, call, carried)
         await self._keep(policy, answers, carried.answer, key_of(route, carried.backend or "", call, unit))
         return Given(carried, CacheResult.MISS)
 
-    async def _stale(
+    async def _stale_or(
         self, route: Route, answers: Answers, choice: Choice, unit: str | int | None, call: Call, carried: Dispatched
     ) -> Given:
+        """Give a stale answer, else what was carried; what nobody gets of that is let go of."""
+        rest = None if carried.answer is None else carried.answer.rest
+        try:
+            stale = await self._stale(route, answers, choice, unit, call, carried)
+        except BaseException:
+            await close(rest)
+            raise
+        if stale is None:
+            return Given(carried, CacheResult.MISS)
+        await close(rest)
+        return stale
+
+    async def _stale(
+        self, route: Route, answers: Answers, choice: Choice, unit: str | int | None, call: Call, carried: Dispatched
+    ) -> Given | None:
         now = self._clock.wall()
         for backend in choice.plan.order:
             key = key_of(route, backend, call, unit)
             kept = None if key is None else await answers.find(key, now)
             if kept is not None:
                 return _again(kept, backend, carried.attempts, CacheResult.STALE, now)
-        return Given(carried, CacheResult.MISS)
+        return None
 
     async def _keep(self, policy: CachePolicy, answers: Answers, answer: Answer, key: bytes | None) -> None:
         lifetime = lifetime_of(policy, answer)

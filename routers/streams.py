@@ -31,7 +31,8 @@ class Stream:
     - At the last piece the stay ends as `ending` says.
     - A break, `idle_timeout_ms` without a piece or `max_stream_ms` (from the first byte) over while the backend is
       waited for end it as failed, and raise `SendError`: INTERRUPTED, or TIMEOUT.
-    - `aclose`, cancellation, and `max_stream_ms` over while the consumer took its time end it as neutral.
+    - `aclose`, cancellation, and `max_stream_ms` over while the consumer took its time end it as neutral, unless its
+      status said already that the backend failed.
     """
 
     __slots__ = ("_ending", "_idle_s", "_rest", "_stay", "_until")
@@ -69,7 +70,7 @@ class Stream:
 
     async def aclose(self) -> None:
         """Let go of the backend before the stream's end."""
-        self._stay.end(Ending.NEUTRAL)
+        self._stay.end(Ending.FAILED if self._ending is Ending.FAILED else Ending.NEUTRAL)
         await close(self._rest)
 
     async def _break_off(self) -> None:

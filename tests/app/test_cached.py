@@ -1,7 +1,7 @@
 """Answers given again, over HTTP: to whom, until when, and what the headers and metrics say."""
 
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -240,3 +240,20 @@ async def test_a_stale_answer_of_the_fallback_helps_when_the_time_was_over_befor
     answer = await ask(service, X_Crossfade_Deadline_Ms="1")
     assert told(answer) == ("stale", "legacy", "100")
     assert answer.headers["x-crossfade-fallback"] == answer.json()["fallback"]["reason"] == "timeout"
+
+
+async def test_a_stale_answer_is_better_than_a_500_in_pieces_which_counts_as_a_failure_all_the_same(
+    service: Service,
+) -> None:
+    async def rest() -> AsyncIterator[bytes]:
+        yield b"ps"
+
+    await with_cache(service, percentage=0, stale_if_error_s=600)
+    await ask(service)
+    service.time.seconds += 100
+    service.script.answers[LEGACY] = lambda _: Answer(500, [], b"oo", rest())
+    assert told(await ask(service))[0] == "stale"
+    refused = await ask(service, {"q": 2})
+    assert (refused.status_code, refused.content) == (500, b"oops")
+    lane = service.services.lanes.of("rag")["legacy"]
+    assert (lane.in_flight, lane.breaker.status(service.time.seconds).failures) == (0, 2)
