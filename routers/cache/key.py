@@ -29,6 +29,8 @@ def key_of(route: Route, backend: str, call: Call, unit: str | int | None) -> by
     if policy is None or not _is_question(route, call) or (unit is None and not policy.shared):
         return None
     read = {source.header_name for source in route.attributes.values()}
+    if any(source.cookie for source in route.attributes.values()):
+        read.add(b"cookie")
     asked = _headers(call.headers, read.union(name.encode() for name in policy.vary))
     who = None if policy.shared else (type(unit).__name__, unit, _headers(call.headers, _WHO))
     path, _, query = call.path.partition("?")
