@@ -9,9 +9,16 @@ from app.cli.command import epilog
 commands = typer.Typer()
 
 
-@commands.command(epilog=epilog("crossfade demo", "crossfade demo --json | jq '.claims[] | select(.ok | not)'"))
+@commands.command(
+    epilog=epilog(
+        "crossfade demo", "crossfade demo --all", "crossfade demo --json | jq '.claims[] | select(.ok | not)'"
+    )
+)
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Write the claims with their figures as JSON.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Go on with the routes for recommendations and personas.")
+    ] = False,
 ) -> None:
     """Run the main job on real input and check its claims.
 
@@ -19,4 +26,4 @@ def demo(
     """
     from app.demo import run  # noqa: PLC0415 - the demo brings backends that nothing else needs
 
-    raise typer.Exit(run(as_json=as_json))
+    raise typer.Exit(run(as_json=as_json, everything=everything))

