@@ -7,13 +7,10 @@ import typer
 from app.cli.command import epilog
 
 commands = typer.Typer()
+JUST_THE_FAILED = "crossfade demo --json | jq '.claims[] | select(.ok | not)'"
 
 
-@commands.command(
-    epilog=epilog(
-        "crossfade demo", "crossfade demo --all", "crossfade demo --json | jq '.claims[] | select(.ok | not)'"
-    )
-)
+@commands.command(epilog=epilog("crossfade demo", "crossfade demo --all", JUST_THE_FAILED))
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Write the claims with their figures as JSON.")] = False,
     everything: Annotated[

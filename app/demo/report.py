@@ -43,9 +43,9 @@ EVERYTHING = Playbill(
 [bold]Crossfade demo[/]: three migrations behind one service.
 Questions (rag): the main job, six acts with {USERS:,} users. Films (recommendation): popularity against a trained
 model, asked by the people of MovieLens. Personas: a text model alone against culture first, asked as browsers ask.
-Fourteen claims are checked, from the outside over HTTP only. This takes three minutes and leaves nothing running.
+Thirteen claims are checked, from the outside over HTTP only. This takes two to four minutes and leaves nothing running.
 """,
-    steps=17,
+    steps=16,
 )
 
 
@@ -86,10 +86,8 @@ class Report:
         self._progress.update(self._bar, completed=self._step, description=escape(title))
         self._step += 1
         if not self._console.is_terminal:
-            seconds = time.perf_counter() - self._started
-            self._console.print(
-                f"{seconds:6.1f} s  {self._step}/{self._playbill.steps} {escape(title)}", soft_wrap=True
-            )
+            seconds, place = time.perf_counter() - self._started, f"{self._step}/{self._playbill.steps}"
+            self._console.print(f"{seconds:6.1f} s  {place} {escape(title)}", soft_wrap=True)
 
     def verdict(self, claim: Claim) -> None:
         """Say whether a claim holds, as soon as it is known."""

@@ -26,6 +26,10 @@ EMBEDDING_S = 400.0
 START_S = 60.0
 
 
+class MissingError(Exception):
+    """Something the demo needs is not installed; the message says what to run."""
+
+
 @dataclass(slots=True)
 class Stage:
     """The running demo; `new` is replaced when that side is started again, on the same port.

@@ -28,6 +28,7 @@ CLOSES_WITHIN_S = 40.0
 WAIT_LEFT_S = 0.5
 
 Questions = Stream[Question, Sample]
+Tell = Callable[[Stage], Awaitable[list[Claim]]]
 
 
 @dataclass(slots=True)

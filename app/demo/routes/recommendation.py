@@ -10,11 +10,12 @@ from app.demo.evidence import Claim
 from app.demo.routes import claims
 from app.demo.routes.evidence import Sorted, Tastes
 from app.demo.routes.stage import FILMS, FILMS_FLAG, Wings
+from app.demo.stage import MissingError
 from app.demo.story import HALF, killed_under_load
 from app.demo.traffic import Stream, Visit, asked_in_turn, one_by_each
 from backends.recommendation import movielens
 from backends.recommendation.interactions import hold_out
-from backends.recommendation.measure import SHARE, TOP, Liked, liked_later, recall
+from backends.recommendation.quality import SHARE, TOP, Liked, liked_later, recall
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,12 @@ class People:
 
 
 def load_people() -> People:
-    """Read them. Raises DataMissingError."""
-    earlier, later = hold_out(movielens.load().interactions, SHARE)
+    """Read them. Raises MissingError."""
+    try:
+        catalogue = movielens.load()
+    except movielens.DataMissingError as error:
+        raise MissingError(str(error)) from None
+    earlier, later = hold_out(catalogue.interactions, SHARE)
     users = sorted({row.user for row in earlier}, key=int)
     return People(tuple(users), liked_later(later), len(earlier))
 

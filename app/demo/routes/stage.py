@@ -13,7 +13,7 @@ from app.demo.breaker_watch import BreakerWatch
 from app.demo.processes import Child
 from app.demo.stage import CACHE, START_S, Stage, listening
 from app.yaml_text import read_yaml
-from backends.recommendation.measure import SHARE
+from backends.recommendation.quality import SHARE
 
 ROUTES = Path(__file__).with_name("routes.yaml")
 FILMS, FILMS_FLAG = "recommendation", "recommendation-v2"

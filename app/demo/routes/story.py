@@ -11,16 +11,26 @@ from app.demo.evidence import Claim
 from app.demo.routes import claims
 from app.demo.routes.evidence import OneKill
 from app.demo.routes.persona import BRIEFS, PER_SECOND, VISITORS, Studio
-from app.demo.routes.recommendation import FilmNight, People
+from app.demo.routes.recommendation import FilmNight, People, load_people
 from app.demo.routes.stage import FILMS, PERSONAS, Wings, extended
 from app.demo.stage import Stage
-from app.demo.story import CALM_S, CLOSES_WITHIN_S, played
+from app.demo.story import CALM_S, CLOSES_WITHIN_S, Tell, played, tell
 from app.demo.traffic import Stream, asked_in_turn, user_names
 from backends.rag.questions import load_questions
-from backends.recommendation.measure import TOP
+from backends.recommendation.quality import TOP
 
 FEW = 48
 SCOPE = {"scope": f"route:{PERSONAS}", "reason": "demo"}
+
+
+def everything() -> Tell:
+    """Return what plays the acts of all three routes. Raises MissingError without the data they need."""
+    people = load_people()
+
+    async def told(stage: Stage) -> list[Claim]:
+        return [*await tell(stage), *await tell_the_others(stage, people)]
+
+    return told
 
 
 async def tell_the_others(stage: Stage, people: People) -> list[Claim]:
