@@ -88,7 +88,8 @@ class Client:
             visit = _read(await self._send("POST", asking.path, asking.body, headers), asking, started)
         except (SendError, TimeoutError, ValueError) as error:
             visit = Visit(asking.user, started, time.perf_counter(), error=f"{type(error).__name__}: {error}")
-        tally.errors += visit.error is not None
+        if visit.error is not None:
+            tally.errors.append(visit.error)
         return visit
 
     async def ask(self, user: str, question: Question) -> Sample:
@@ -131,7 +132,7 @@ class Client:
     def so_far(self) -> str:
         """Say how many real questions were asked so far."""
         asked = sum(tally.asked_by.total() for tally in self._tallies.values())
-        return f"{asked:,} questions, {sum(tally.errors for tally in self._tallies.values())} errors"
+        return f"{asked:,} questions, {sum(len(tally.errors) for tally in self._tallies.values())} errors"
 
     def totals(self) -> str:
         """Say it with how many different questions and users there were; with several routes, of each."""

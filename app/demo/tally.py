@@ -10,7 +10,7 @@ class Tally:
 
     asked_by: Counter[str] = field(default_factory=Counter)
     bodies: set[bytes] = field(default_factory=set)
-    errors: int = 0
+    errors: list[str] = field(default_factory=list)
 
     def begin(self, user: str, body: bytes) -> None:
         """Count a call as it begins."""
@@ -19,4 +19,5 @@ class Tally:
 
     def totals(self) -> str:
         """Say how many calls there were, of how many users, and how many of them failed."""
-        return f"{self.asked_by.total():,} calls of {len(self.asked_by):,} users, {self.errors} errors"
+        first = f" (first: {self.errors[0]})" if self.errors else ""
+        return f"{self.asked_by.total():,} calls of {len(self.asked_by):,} users, {len(self.errors)} errors{first}"

@@ -82,7 +82,7 @@ class Studio:
 
     async def mend_qloo(self, stream: Stream[Brief, Visit]) -> Claim:
         """Let Qloo work while the breaker waits: a probe under way would count the outage once more."""
-        client, watch = self.wings.stage.client, self.wings.personas_watch
+        client, watch, entered = self.wings.stage.client, self.wings.personas_watch, time.perf_counter()
         await watch.until(lambda seen: seen.state == "open" and (seen.wait_s or 0) > WAIT_LEFT_S, OPENS_WITHIN_S)
         before, began = await client.transitions(PERSONAS), time.perf_counter()
         await self.wings.qloo_does()
@@ -90,4 +90,4 @@ class Studio:
         await asyncio.sleep(CALM_S)
         changes = await client.transitions(PERSONAS) - before
         closed_at = closed.at if closed else time.perf_counter()
-        return claims.new_answers_again(await stream.since(began), watch.since(began), changes, closed_at)
+        return claims.new_answers_again(await stream.since(entered), watch.since(began), changes, closed_at)

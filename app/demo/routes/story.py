@@ -65,11 +65,11 @@ class AllThree:
         client = self.wings.stage.client
         users = {ROUTE: user_names(FEW), FILMS: self.films.people.users[:FEW], PERSONAS: VISITORS}
         belongs = {route: await client.sides_of(route, few) for route, few in users.items()}
+        await self.wings.start_new_films_again()
         async with AsyncExitStack() as flowing:
-            streams = {route: await flowing.enter_async_context(self._stream(route, users[route])) for route in users}
-            await self.wings.start_new_films_again()
-            await self.wings.films_watch.until_state("closed", CLOSES_WITHIN_S)
             began = time.perf_counter()
+            streams = {route: await flowing.enter_async_context(self._stream(route, users[route])) for route in users}
+            await self.wings.films_watch.until_state("closed", CLOSES_WITHIN_S)
             await asyncio.sleep(CALM_S)
             await client.operate("POST", "/kill-switch", SCOPE)
             killed_at = time.perf_counter()
