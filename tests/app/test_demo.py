@@ -33,7 +33,7 @@ def asked(
     *, at: float = 0.0, ms: float = 10.0, decided: str = "new", backend: str = "new", **marks: str | None
 ) -> Sample:
     ended = at + ms / 1000
-    return Sample("user-1", QUESTION, at, ended, decided, backend, topics=("with",), **marks)
+    return Sample("user-1", at, ended, decided, backend, question=QUESTION, topics=("with",), **marks)
 
 
 ON_NEW = tuple(asked() for _ in range(20))
