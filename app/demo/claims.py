@@ -11,7 +11,6 @@ from app.demo.statistics import by_chance, percentile, three_sigma
 from app.demo.traffic import Sample, Visit
 
 CUT_OFF = frozenset({"connect", "interrupted"})
-KILL_MS = 100
 SAME_P50_MS = 50
 SAME_P95_MS = 100
 DELAY_MS = 400
@@ -156,26 +155,25 @@ def return_is_steady(
 
 
 def kill_switch_works(kill: KillSwitch) -> Claim:
-    """Judge every answer that comes `KILL_MS` after the kill was answered, and who is on new after its release."""
+    """Judge every call that begins after the kill was answered and ends before its release, and who is on new then."""
+    asked = [each for each in kill.samples if kill.killed_at <= each.started and each.ended < kill.released_at]
     by_new = [sample.ended for sample in kill.samples if sample.backend == "new"]
-    deadline = kill.killed_at + KILL_MS / 1000
-    answers = sum(deadline <= sample.ended < kill.released_at for sample in kill.samples)
-    late = sum(deadline <= ended < kill.released_at for ended in by_new)
+    late = sum(sample.backend == "new" for sample in asked)
     last = max((ended for ended in by_new if ended < kill.released_at), default=kill.killed_at)
     errors = errors_of(kill.samples)
     moved = kill.on_new_before ^ kill.on_new_after
     return judged(
-        f"The kill switch works within {KILL_MS} ms, and its release restores everyone",
+        "The kill switch works at once, and its release restores everyone",
         {
             "no user sees an error": not errors,
-            "answers come while killed": answers > 0,
-            f"none from new comes {KILL_MS} ms after the kill": late == 0,
+            "users ask while killed": len(asked) > 0,
+            "none who asks after the kill is answered by new": late == 0,
             "a raise is refused while killed": kill.refused == "killed",
             "the same users are on new after the release": not moved,
             "new answers again": any(ended >= kill.released_at for ended in by_new),
         },
         {
-            "answers_while_killed": answers,
+            "asked_while_killed": len(asked),
             "of_them_from_new": late,
             "last_answer_of_new_after_kill_ms": round((last - kill.killed_at) * 1000, 1),
             "errors": len(errors),
