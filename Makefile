@@ -37,6 +37,10 @@ install: $(VENV)/.installed $(VENV)/.data ## Make .venv with everything the othe
 demo: $(VENV)/.installed ## Run the main job on real input and check its claims (under 5 minutes)
 	@$(BIN)/crossfade demo
 
+.PHONY: demo-all
+demo-all: $(VENV)/.installed $(VENV)/.data ## The demo on all three routes: questions, films and personas (under 5 minutes)
+	@$(BIN)/crossfade demo --all
+
 .PHONY: run
 run: $(VENV)/.installed ## Run the service on http://127.0.0.1:8000 with its state in .crossfade
 	@$(BIN)/crossfade serve

@@ -16,7 +16,6 @@ CODES = {
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "invalid_query",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: "overloaded",
 }
@@ -49,30 +48,28 @@ def refusal(error: ValidationError) -> HTTPException:
     return HTTPException(status, "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in errors))
 
 
-def _problem(status: int, detail: str) -> JSONResponse:
-    known = HTTPStatus(status)
-    problem = {"type": "about:blank", "title": known.phrase, "status": status, "detail": detail, "code": CODES[known]}
-    return JSONResponse(problem, status, media_type="application/problem+json")
+def problem(status: int, code: str, detail: str) -> JSONResponse:
+    """Say what is wrong as problem+json."""
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
+    return JSONResponse(body, status, media_type="application/problem+json")
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    refused = cast("HTTPException", error)
-    response = _problem(refused.status_code, refused.detail)
-    response.headers.update(refused.headers or {})
-    return response
+def handlers(asked: str) -> dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]]:
+    """Return what an application does with the exceptions of its endpoints; `asked` is its word for a question."""
+    codes = {**CODES, HTTPStatus.UNPROCESSABLE_ENTITY: f"invalid_{asked}"}
+
+    async def refused(_request: Request, error: Exception) -> Response:
+        refusal = cast("HTTPException", error)
+        response = problem(refusal.status_code, codes[HTTPStatus(refusal.status_code)], refusal.detail)
+        response.headers.update(refusal.headers or {})
+        return response
+
+    async def failed(_request: Request, _error: Exception) -> Response:
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", f"the {asked} could not be answered")
+
+    return {HTTPException: refused, ClientDisconnect: _nobody_listens, Exception: failed}
 
 
 async def _nobody_listens(_request: Request, _error: Exception) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
-
-
-async def _failed(_request: Request, _error: Exception) -> Response:
-    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the query could not be answered")
-
-
-HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
-    HTTPException: _refused,
-    ClientDisconnect: _nobody_listens,
-    Exception: _failed,
-}
-"""What an application does with the exceptions of its endpoints."""

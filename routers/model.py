@@ -80,9 +80,10 @@ class Profile(StrEnum):
 
 
 class Source(Part):
-    """Where a value is read from: a header, or a dotted path into the JSON body; of both the header comes first."""
+    """Where a value is read from: a header, a cookie, a dotted path into the JSON body, the first that is there."""
 
     header: HeaderName | None = None
+    cookie: HeaderName | None = None
     json_path: JsonPath | None = Field(None, alias="json")
 
     @cached_property
@@ -90,11 +91,16 @@ class Source(Part):
         """The header's name as ASGI has it, empty for a source that is none."""
         return (self.header or "").lower().encode()
 
+    @cached_property
+    def cookie_name(self) -> bytes:
+        """The cookie's name as it is sent, empty for a source that is none."""
+        return (self.cookie or "").encode()
+
     @model_validator(mode="after")
     def names_a_place(self) -> Self:
         """Refuse a source that names no place."""
-        if self.header is None and self.json_path is None:
-            raise ValueError('give "header", "json", or both')
+        if self.header is None and self.cookie is None and self.json_path is None:
+            raise ValueError('give "header", "cookie", "json", or several of them')
         return self
 
 

@@ -103,6 +103,8 @@ def _context(route: Route, headers: Headers, body: bytes) -> Context:
     document: Any = _UNREAD
     for name, source in {**route.attributes, TARGETING_KEY: route.key}.items():
         value: Any = _header(headers, source.header_name) if source.header_name else None
+        if value is None and source.cookie_name:
+            value = _cookie(headers, source.cookie_name)
         if value is None and source.json_path is not None:
             if document is _UNREAD:
                 document = _json_or_none(body)
@@ -123,6 +125,17 @@ def _header(headers: Headers, wanted: bytes) -> str | None:
     for name, value in headers:
         if name == wanted:
             return _text(value)
+    return None
+
+
+def _cookie(headers: Headers, wanted: bytes) -> str | None:
+    """Return a cookie's value, without the quotes it may stand in (RFC 6265, 4.1.1); an empty one names nobody."""
+    for name, value in headers:
+        if name == b"cookie":
+            for pair in value.split(b";"):
+                found, _, content = pair.partition(b"=")
+                if found.strip() == wanted:
+                    return _text(content.strip().strip(b'"')) or None
     return None
 
 

@@ -77,10 +77,10 @@ OPERATION = {
     },
 }
 
-SCHEMAS: dict[str, Any] = {
-    "Outcome": (_schema := Outcome.model_json_schema(ref_template="#/components/schemas/{model}")),
-    **_schema.pop("$defs", {}),
-}
+_SCHEMA = Outcome.model_json_schema(ref_template="#/components/schemas/{model}")
+_OF_SOMETHING = {"anyOf": [{"required": ["decision_id"]}, {"required": ["route", "unit"]}]}
+
+SCHEMAS: dict[str, Any] = {**_SCHEMA.pop("$defs", {}), "Outcome": {**_SCHEMA, **_OF_SOMETHING}}
 """The parts of the OpenAPI document that the operation points to."""
 
 

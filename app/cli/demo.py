@@ -7,11 +7,15 @@ import typer
 from app.cli.command import epilog
 
 commands = typer.Typer()
+JUST_THE_FAILED = "crossfade demo --json | jq '.claims[] | select(.ok | not)'"
 
 
-@commands.command(epilog=epilog("crossfade demo", "crossfade demo --json | jq '.claims[] | select(.ok | not)'"))
+@commands.command(epilog=epilog("crossfade demo", "crossfade demo --all", JUST_THE_FAILED))
 def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Write the claims with their figures as JSON.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Go on with the routes for recommendations and personas.")
+    ] = False,
 ) -> None:
     """Run the main job on real input and check its claims.
 
@@ -19,4 +23,4 @@ def demo(
     """
     from app.demo import run  # noqa: PLC0415 - the demo brings backends that nothing else needs
 
-    raise typer.Exit(run(as_json=as_json))
+    raise typer.Exit(run(as_json=as_json, everything=everything))

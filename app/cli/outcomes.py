@@ -33,7 +33,10 @@ def export(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else standard output.")
     ] = None,
 ) -> None:
-    """Write outcomes as they are kept, oldest first; FILE is there only if all of them are."""
+    """Write outcomes as they are kept, oldest first.
+
+    FILE is there only if all of them are in it.
+    """
     wanted = {"route": route, "side": side, "kind": kind, "since": since, "until": until}
     query = {**wanted, "labelled": str(labelled).lower(), "format": form}
     if output is None:

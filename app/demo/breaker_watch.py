@@ -1,4 +1,4 @@
-"""The breaker of new, watched through `GET /breakers` while other things happen."""
+"""The breaker of a route's new side, watched through `GET /breakers` while other things happen."""
 
 import asyncio
 import time
@@ -27,8 +27,9 @@ class Sighting:
 class BreakerWatch:
     """Looks at the breaker twenty times a second while it is entered."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, route: str) -> None:
         self._client = client
+        self._route = route
         self._seen: list[Sighting] = []
         self._looked = asyncio.Condition()
 
@@ -71,7 +72,7 @@ class BreakerWatch:
     async def _look(self) -> None:
         answer = await self._client.operate("GET", "/breakers")
         now = time.perf_counter()
-        [new] = [item for item in answer["items"] if item["backend"] == "new"]
+        [new] = [item for item in answer["items"] if (item["route"], item["backend"]) == (self._route, "new")]
         async with self._looked:
             self._seen.append(Sighting(now, new["state"], new["share"], new["retry_after_s"]))
             self._looked.notify_all()

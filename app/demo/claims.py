@@ -8,16 +8,17 @@ from typing import Any
 from app.demo.breaker_watch import Sighting
 from app.demo.evidence import Claim, Hang, KillSwitch, Shares
 from app.demo.statistics import by_chance, percentile, three_sigma
-from app.demo.traffic import Sample
+from app.demo.traffic import Sample, Visit
 
 CUT_OFF = frozenset({"connect", "interrupted"})
-KILL_MS = 100
 SAME_P50_MS = 50
 SAME_P95_MS = 100
 DELAY_MS = 400
 FAR_TIMES = 3
 FAR_BY_CHANCE = 1e-9
 
+DEATH = "New is killed under load: no user sees an error"
+RETURN = "New returns: probes, slow start, closed again, without a flap"
 RETURN_PATH = ("open", "half_open", "slow_start", "closed")
 
 
@@ -27,7 +28,7 @@ def judged(claim: str, conditions: dict[str, bool], figures: dict[str, Any]) -> 
     return Claim(claim, not unmet, {**figures, "unmet": unmet} if unmet else figures)
 
 
-def errors_of(samples: Collection[Sample]) -> list[str]:
+def errors_of(samples: Collection[Visit]) -> list[str]:
     """Return what users saw that was no complete answer."""
     return [sample.error for sample in samples if sample.error is not None]
 
@@ -45,7 +46,7 @@ def share_follows(shares: Shares) -> Claim:
             "within_3_sigma": f"{least} to {most}",
             "by_question": len(step.asked),
             "by_decision": step.users - len(step.asked),
-            **_fallbacks(step.asked),
+            **fallbacks(step.asked),
         }
         for step, (least, most) in zip(steps, bounds, strict=True)
     }
@@ -67,16 +68,16 @@ def share_follows(shares: Shares) -> Claim:
             f"moved_when_back_at_{shares.lowered.percentage:g}": moved_by_return,
             "errors": len(errors),
         }
-        | _first(errors),
+        | first_of(errors),
     )
 
 
-def death_is_unseen(samples: Sequence[Sample], opened_after_s: float | None) -> Claim:
+def death_is_unseen(samples: Sequence[Visit], opened_after_s: float | None, claim: str = DEATH) -> Claim:
     """Judge what users saw while new was killed."""
     causes = Counter(sample.fallback for sample in samples if sample.fallback is not None)
     errors = errors_of(samples)
     return judged(
-        "New is killed under load: no user sees an error",
+        claim,
         {
             "no user sees an error": not errors,
             "the breaker opens": opened_after_s is not None,
@@ -91,7 +92,7 @@ def death_is_unseen(samples: Sequence[Sample], opened_after_s: float | None) -> 
             "fallbacks": dict(causes.most_common()),
             "longest_ms": _rounded(max((sample.ms for sample in samples), default=None)),
         }
-        | _first(errors),
+        | first_of(errors),
     )
 
 
@@ -121,17 +122,19 @@ def hang_is_bounded(samples: Sequence[Sample], hang: Hang, deadline_ms: float) -
             "hanging": during,
             "breaker_open": after,
         }
-        | _first(errors),
+        | first_of(errors),
     )
 
 
-def return_is_steady(samples: Sequence[Sample], seen: Sequence[Sighting], changes: Counter[str]) -> Claim:
+def return_is_steady(
+    samples: Sequence[Visit], seen: Sequence[Sighting], changes: Counter[str], claim: str = RETURN
+) -> Claim:
     """Judge the way back; `changes` counts the states the breaker came to, from the metrics."""
     states = [state for state, _ in _runs(seen)]
     shares = [sighting.share for sighting in seen if sighting.state == "slow_start"]
     errors = errors_of(samples)
     return judged(
-        "New returns: probes, slow start, closed again, without a flap",
+        claim,
         {
             "no user sees an error": not errors,
             "half-open, slow start and closed are come to once each": changes == Counter(RETURN_PATH[1:]),
@@ -147,31 +150,30 @@ def return_is_steady(samples: Sequence[Sample], seen: Sequence[Sighting], change
             "slow_start_share": f"{min(shares, default=0):.2f} to {max(shares, default=0):.2f}",
             "sent_to_legacy_by_slow_start": sum(sample.fallback == "slow_start" for sample in samples),
         }
-        | _first(errors),
+        | first_of(errors),
     )
 
 
 def kill_switch_works(kill: KillSwitch) -> Claim:
-    """Judge every answer that comes `KILL_MS` after the kill was answered, and who is on new after its release."""
+    """Judge every call that begins after the kill was answered and ends before its release, and who is on new then."""
+    asked = [each for each in kill.samples if kill.killed_at <= each.started and each.ended < kill.released_at]
     by_new = [sample.ended for sample in kill.samples if sample.backend == "new"]
-    deadline = kill.killed_at + KILL_MS / 1000
-    answers = sum(deadline <= sample.ended < kill.released_at for sample in kill.samples)
-    late = sum(deadline <= ended < kill.released_at for ended in by_new)
+    late = sum(sample.backend == "new" for sample in asked)
     last = max((ended for ended in by_new if ended < kill.released_at), default=kill.killed_at)
     errors = errors_of(kill.samples)
     moved = kill.on_new_before ^ kill.on_new_after
     return judged(
-        f"The kill switch works within {KILL_MS} ms, and its release restores everyone",
+        "The kill switch works at once, and its release restores everyone",
         {
             "no user sees an error": not errors,
-            "answers come while killed": answers > 0,
-            f"none from new comes {KILL_MS} ms after the kill": late == 0,
+            "users ask while killed": len(asked) > 0,
+            "none who asks after the kill is answered by new": late == 0,
             "a raise is refused while killed": kill.refused == "killed",
             "the same users are on new after the release": not moved,
             "new answers again": any(ended >= kill.released_at for ended in by_new),
         },
         {
-            "answers_while_killed": answers,
+            "asked_while_killed": len(asked),
             "of_them_from_new": late,
             "last_answer_of_new_after_kill_ms": round((last - kill.killed_at) * 1000, 1),
             "errors": len(errors),
@@ -180,7 +182,7 @@ def kill_switch_works(kill: KillSwitch) -> Claim:
             "on_new_after_release": len(kill.on_new_after),
             "moved": len(moved),
         }
-        | _first(errors),
+        | first_of(errors),
     )
 
 
@@ -207,7 +209,7 @@ def answers_are_relevant(samples: Mapping[str, Sequence[Sample]], chance: float)
                     "questions": asked[side],
                     "probability_by_chance": float(f"{luck[side]:.1e}"),
                     "answered_elsewhere": sum(sample.backend != side for sample in samples[side]),
-                    **_fallbacks(samples[side]),
+                    **fallbacks(samples[side]),
                 }
                 for side in samples
             },
@@ -241,13 +243,14 @@ def _in_order(states: Sequence[str]) -> bool:
     return -1 not in places and all(before < after for before, after in pairwise(places))
 
 
-def _fallbacks(samples: Collection[Sample]) -> dict[str, str]:
+def fallbacks(samples: Collection[Visit]) -> dict[str, str]:
     """Say why questions were answered by another side than the decided one, if any were."""
     causes = Counter(sample.fallback for sample in samples if sample.fallback is not None)
     return {"fallbacks": ", ".join(f"{cause} {count}" for cause, count in causes.items())} if causes else {}
 
 
-def _first(errors: Sequence[str]) -> dict[str, str]:
+def first_of(errors: Sequence[str]) -> dict[str, str]:
+    """Show what the first error said, if there is one."""
     return {"first_error": errors[0]} if errors else {}
 
 

@@ -3,14 +3,17 @@
 import asyncio
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
 
 from app.backends import BackendClient
-from app.demo.traffic import Sample
+from app.demo.tally import Tally
+from app.demo.traffic import Sample, Visit, one_by_each
 from backends.rag.questions import Question
 from routers.call import Answer, Call, SendError
 from routers.model import Backend
@@ -21,7 +24,7 @@ ROUTE = "rag"
 GIVE_UP_S = 10.0
 
 TRANSITION = re.compile(
-    rf'^crossfade_breaker_transitions_total{{backend="new",route="{ROUTE}",to="(?P<to>\w+)"}} (?P<count>\S+)$',
+    r'^crossfade_breaker_transitions_total{backend="new",route="(?P<route>[\w-]+)",to="(?P<to>\w+)"} (?P<count>\S+)$',
     re.MULTILINE,
 )
 
@@ -34,6 +37,21 @@ class RefusedError(Exception):
         self.code = str(problem.get("code"))
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A user's call of a route, by which path and with what; `is_whole` judges the JSON of a 200.
+
+    `is_open` sends no token, as a browser does.
+    """
+
+    route: str
+    path: str
+    user: str
+    body: dict[str, Any]
+    is_whole: Callable[[Any], bool]
+    is_open: bool = False
+
+
 class Client:
     """Asks as any user of the application, and operates the service as its administrator."""
 
@@ -43,9 +61,7 @@ class Client:
         self._connections = BackendClient()
         self._admin = {"authorization": f"Bearer {admin_token}"}
         self._users: dict[str, str] = {}
-        self._asked_by: Counter[str] = Counter()
-        self._questions: set[str] = set()
-        self._errors = 0
+        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
 
     async def __aenter__(self) -> Self:
         """Open the connections."""
@@ -63,47 +79,67 @@ class Client:
         made = await self.operate("POST", "/tokens", {"id": "shop", "role": "evaluate"})
         self._users = {"authorization": f"Bearer {made['token']}"}
 
+    async def visit(self, asking: Asking) -> Visit:
+        """Call as one user; what goes wrong is in the visit."""
+        tally, started = self._tallies[asking.route], time.perf_counter()
+        tally.begin(asking.user, orjson.dumps(asking.body))
+        headers = {} if asking.is_open else {**self._users, "x-user-id": asking.user}
+        try:
+            visit = _read(await self._send("POST", asking.path, asking.body, headers), asking, started)
+        except (SendError, TimeoutError, ValueError) as error:
+            visit = Visit(asking.user, started, time.perf_counter(), error=f"{type(error).__name__}: {error}")
+        if visit.error is not None:
+            tally.errors.append(visit.error)
+        return visit
+
     async def ask(self, user: str, question: Question) -> Sample:
         """Ask one question as one user through the route; what goes wrong is in the sample."""
-        self._asked_by[user] += 1
-        self._questions.add(question.text)
-        started = time.perf_counter()
-        try:
-            answer = await self._send(
-                "POST", f"/route/{ROUTE}/query", {"query": question.text, "k": K}, {**self._users, "x-user-id": user}
-            )
-            sample = _read(answer, user, question, started)
-        except (SendError, TimeoutError, ValueError) as error:
-            sample = Sample(user, question, started, time.perf_counter(), error=f"{type(error).__name__}: {error}")
-        self._errors += sample.error is not None
-        return sample
+        body = {"query": question.text, "k": K}
+        seen = await self.visit(Asking(ROUTE, f"/route/{ROUTE}/query", user, body, _has_k_passages))
+        topics = tuple(passage["topic"] for passage in seen.answer.get("passages", ()))
+        marks = (seen.decided, seen.backend, seen.fallback, seen.error)
+        return Sample(user, seen.started, seen.ended, *marks, question=question, topics=topics)
 
-    async def decided(self, user: str) -> str:
-        """Return the backend the decision endpoint names for a user. Raises RefusedError."""
-        body = {"context": {"targetingKey": user}}
-        answer = await self._json("POST", f"/routes/{ROUTE}/decision", body, self._users)
-        return str(answer["backend"])
+    async def sides_of(self, route: str, users: Sequence[str]) -> dict[str, str]:
+        """Return the backend the decision endpoint names for each user. Raises RefusedError."""
 
-    async def roll_out(self, percentage: float) -> None:
+        async def decided(user: str) -> str:
+            body = {"context": {"targetingKey": user}}
+            return str((await self._json("POST", f"/routes/{route}/decision", body, self._users))["backend"])
+
+        return dict(zip(users, await one_by_each(users, decided), strict=True))
+
+    async def roll_out(self, flag: str, percentage: float) -> None:
         """Set the share of everyone that new serves. Raises RefusedError."""
-        await self.operate("PUT", f"/flags/{FLAG}/rollout", {"percentage": percentage, "reason": "demo"})
+        await self.operate("PUT", f"/flags/{flag}/rollout", {"percentage": percentage, "reason": "demo"})
 
-    async def transitions(self) -> Counter[str]:
-        """Return how often the breaker of new has changed, by the state it came to."""
+    async def transitions(self, route: str) -> Counter[str]:
+        """Return how often the breaker of a route's new side has changed, by the state it came to."""
         text = (await self._send("GET", "/metrics", None, {})).body.decode()
-        return Counter({found["to"]: int(float(found["count"])) for found in TRANSITION.finditer(text)})
+        found = [line for line in TRANSITION.finditer(text) if line["route"] == route]
+        return Counter({line["to"]: int(float(line["count"])) for line in found})
 
     async def operate(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Do something as the administrator and return the answer's JSON. Raises RefusedError."""
         return await self._json(method, path, body, self._admin)
 
+    async def tell(self, url: str, path: str, body: dict[str, Any]) -> None:
+        """Tell something to a process that is not the service. Raises RefusedError."""
+        answer = await self._send("POST", path, body, {}, url)
+        if answer.status >= 400:
+            raise RefusedError(f"POST {url}{path}", {"status": answer.status})
+
     def so_far(self) -> str:
         """Say how many real questions were asked so far."""
-        return f"{self._asked_by.total():,} questions, {self._errors} errors"
+        asked = sum(tally.asked_by.total() for tally in self._tallies.values())
+        return f"{asked:,} questions, {sum(len(tally.errors) for tally in self._tallies.values())} errors"
 
     def totals(self) -> str:
-        """Say it with how many different questions and users there were."""
-        return f"{self.so_far()}; {len(self._questions)} different questions, {len(self._asked_by):,} users"
+        """Say it with how many different questions and users there were; with several routes, of each."""
+        if len(self._tallies) > 1:
+            return "; ".join(f"{route}: {tally.totals()}" for route, tally in self._tallies.items())
+        [tally] = self._tallies.values()
+        return f"{self.so_far()}; {len(tally.bodies)} different questions, {len(tally.asked_by):,} users"
 
     async def _json(self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
         answer = await self._send(method, path, body, headers)
@@ -112,30 +148,36 @@ class Client:
             raise RefusedError(f"{method} {path}", document)
         return document
 
-    async def _send(self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Answer:
+    async def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str], url: str = ""
+    ) -> Answer:
         """Return a whole answer. Raises SendError, and TimeoutError after `GIVE_UP_S`."""
         named = [(name.encode(), value.encode()) for name, value in headers.items()]
         call = Call(method, path, named, b"" if body is None else orjson.dumps(body))
         async with asyncio.timeout(GIVE_UP_S):
-            answer = await self._connections.send(self._service, call)
+            answer = await self._connections.send(Backend(url=url) if url else self._service, call)
             if answer.rest is not None:
                 answer.body += b"".join([piece async for piece in answer.rest])
         return answer
 
 
-def _read(answer: Answer, user: str, question: Question, started: float) -> Sample:
-    """Judge an answer that has just come; one that is not 200 with `K` passages is an error."""
+def _read(answer: Answer, asking: Asking, started: float) -> Visit:
+    """Judge an answer that has just come; one that is not 200, or not whole, is an error."""
     ended = time.perf_counter()
     marks = {name: value.decode() for name, value in answer.headers if name.startswith(b"x-crossfade-")}
-    passages = orjson.loads(answer.body)["passages"] if answer.status == 200 else []
-    return Sample(
-        user,
-        question,
+    document = orjson.loads(answer.body) if answer.status == 200 else {}
+    is_whole = answer.status == 200 and asking.is_whole(document)
+    return Visit(
+        asking.user,
         started,
         ended,
         decided=marks.get(b"x-crossfade-variant", ""),
         backend=marks.get(b"x-crossfade-backend", ""),
         fallback=marks.get(b"x-crossfade-fallback"),
-        topics=tuple(passage["topic"] for passage in passages),
-        error=None if len(passages) == K else f"status {answer.status}: {answer.body[:200].decode(errors='replace')}",
+        error=None if is_whole else f"status {answer.status}: {answer.body[:200].decode(errors='replace')}",
+        answer=document,
     )
+
+
+def _has_k_passages(answer: Any) -> bool:
+    return len(answer["passages"]) == K

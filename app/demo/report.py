@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -18,25 +18,43 @@ from rich.text import Text
 from app.demo.evidence import Claim
 from app.demo.traffic import USERS
 
-STEPS = 8
-"""The start, six acts and the end."""
-
 PLAIN_WIDTH = 110
 UNITS = ("ms", "s")
 
-HEADLINE = f"""\
+
+class Playbill(NamedTuple):
+    """What is going to happen, and in how many steps, the start and the end among them."""
+
+    headline: str
+    steps: int
+
+
+MAIN_JOB = Playbill(
+    f"""\
 [bold]Crossfade demo[/]: users of a question-answering service move to a new embedding model.
 Two real backends search the Python language reference: legacy (static 256-d vectors) and new (MiniLM, 384-d).
 New is rolled out, killed, hung, brought back and switched off while {USERS:,} users go on asking real questions.
 Six claims are checked, from the outside over HTTP only. This takes a minute or two and leaves nothing running.
-"""
+""",
+    steps=8,
+)
+EVERYTHING = Playbill(
+    f"""\
+[bold]Crossfade demo[/]: three migrations behind one service.
+Questions (rag): the main job, six acts with {USERS:,} users. Films (recommendation): popularity against a trained
+model, asked by the people of MovieLens. Personas: a text model alone against culture first, asked as browsers ask.
+Thirteen claims are checked, from the outside over HTTP only. This takes two to four minutes and leaves nothing running.
+""",
+    steps=16,
+)
 
 
 class Report:
     """Tells how far the demo is, on standard error, and what came of it, on standard output."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, playbill: Playbill) -> None:
         self._as_json = as_json
+        self._playbill = playbill
         self._console = Console(stderr=True, highlight=False)
         self._started = time.perf_counter()
         self._step = 0
@@ -54,13 +72,13 @@ class Report:
 
     def headline(self) -> None:
         """Say what is going to happen."""
-        self._console.print(HEADLINE, soft_wrap=True)
+        self._console.print(self._playbill.headline, soft_wrap=True)
 
     @contextmanager
     def live(self) -> Iterator[None]:
         """Show the progress until the end of the block, on a terminal."""
         with self._progress:
-            self._bar = self._progress.add_task("", total=STEPS)
+            self._bar = self._progress.add_task("", total=self._playbill.steps)
             yield
 
     def step(self, title: str) -> None:
@@ -68,8 +86,8 @@ class Report:
         self._progress.update(self._bar, completed=self._step, description=escape(title))
         self._step += 1
         if not self._console.is_terminal:
-            seconds = time.perf_counter() - self._started
-            self._console.print(f"{seconds:6.1f} s  {self._step}/{STEPS} {escape(title)}", soft_wrap=True)
+            seconds, place = time.perf_counter() - self._started, f"{self._step}/{self._playbill.steps}"
+            self._console.print(f"{seconds:6.1f} s  {place} {escape(title)}", soft_wrap=True)
 
     def verdict(self, claim: Claim) -> None:
         """Say whether a claim holds, as soon as it is known."""

@@ -13,7 +13,7 @@ from string import Template
 from urllib.parse import urlsplit
 
 from app.demo.breaker_watch import BreakerWatch
-from app.demo.client import Client
+from app.demo.client import ROUTE, Client
 from app.demo.processes import Child, Children
 from app.demo.report import Report
 
@@ -26,16 +26,22 @@ EMBEDDING_S = 400.0
 START_S = 60.0
 
 
+class MissingError(Exception):
+    """Something the demo needs is not installed; the message says what to run."""
+
+
 @dataclass(slots=True)
 class Stage:
-    """The running demo; `new` is replaced when that side is started again, on the same port."""
+    """The running demo; `new` is replaced when that side is started again, on the same port.
+
+    `lasting` are the children that no act kills.
+    """
 
     report: Report
     children: Children
     client: Client
     watch: BreakerWatch
-    service: Child
-    legacy: Child
+    lasting: list[Child]
     new: Child
     new_port: int
 
@@ -63,14 +69,19 @@ async def staged(report: Report) -> AsyncIterator[Stage]:
             async with Client(await service.address(START_S), token) as client:
                 await client.admit_users()
                 report.so_far = client.so_far
-                async with BreakerWatch(client) as watch:
-                    yield Stage(report, children, client, watch, service, legacy, new, urlsplit(urls["new"]).port or 0)
+                async with BreakerWatch(client, ROUTE) as watch:
+                    port = urlsplit(urls["new"]).port or 0
+                    yield Stage(report, children, client, watch, [legacy, service], new, port)
                     report.step("Stopping")
 
 
 async def _backend(children: Children, side: str, port: int = 0) -> Child:
-    arguments = ("--host", HOST, "--port", str(port), "--cache-dir", str(CACHE))
-    return await children.python(side, "backends.rag", side, *arguments)
+    return await children.python(side, "backends.rag", side, *listening(port), "--cache-dir", str(CACHE))
+
+
+def listening(port: int = 0) -> tuple[str, ...]:
+    """Return the options by which a backend listens; port 0 takes a free one."""
+    return "--host", HOST, "--port", str(port)
 
 
 async def _redis(children: Children, folder: Path) -> str:

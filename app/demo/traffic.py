@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from backends.rag.questions import Question
 
@@ -18,25 +18,25 @@ AT_ONCE = 4
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
+Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One real question and what its user saw; times are seconds of one monotonic clock.
+class Visit:
+    """One real call of one user and what he saw; times are seconds of one monotonic clock.
 
     `decided` is the side the user belongs to, `backend` the side that answered; `error` is None for a complete answer
-    and says otherwise what was wrong.
+    and says otherwise what was wrong; `answer` is its JSON.
     """
 
     user: str
-    question: Question
     started: float
     ended: float
     decided: str = ""
     backend: str = ""
     fallback: str | None = None
-    topics: tuple[str, ...] = ()
     error: str | None = None
+    answer: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ms(self) -> float:
@@ -44,7 +44,15 @@ class Sample:
         return (self.ended - self.started) * 1000
 
 
-Ask = Callable[[str, Question], Awaitable[Sample]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample(Visit):
+    """A visit with a question about the Python language, and the topics of the passages found."""
+
+    question: Question
+    topics: tuple[str, ...] = ()
+
+
+Seen = TypeVar("Seen", bound=Visit)
 
 
 def user_names(count: int = USERS) -> tuple[str, ...]:
@@ -52,7 +60,7 @@ def user_names(count: int = USERS) -> tuple[str, ...]:
     return tuple(f"{'josé' if number % 51 == 0 else 'user'}-{number:04}" for number in range(1, count + 1))
 
 
-def asked_in_turn(users: Sequence[str], questions: Sequence[Question]) -> Iterator[tuple[str, Question]]:
+def asked_in_turn(users: Sequence[str], questions: Sequence[Asked]) -> Iterator[tuple[str, Asked]]:
     """Let all users ask in turn, and take all questions in turn, for ever."""
     return zip(cycle(users), cycle(questions), strict=False)
 
@@ -70,13 +78,13 @@ async def one_by_each(
     return await asyncio.gather(*(one(thing) for thing in things))
 
 
-class Stream:
+class Stream(Generic[Asked, Seen]):
     """Asks `PER_SECOND` questions a second while it is entered; a slow answer does not hold the next question up."""
 
     def __init__(
         self,
-        ask: Ask,
-        pairs: Iterator[tuple[str, Question]],
+        ask: Callable[[str, Asked], Awaitable[Seen]],
+        pairs: Iterator[tuple[str, Asked]],
         per_second: float = PER_SECOND,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -86,7 +94,7 @@ class Stream:
         self._pairs = pairs
         self._gap = 1 / per_second
         self._open: set[asyncio.Task[None]] = set()
-        self._samples: list[Sample] = []
+        self._samples: list[Seen] = []
 
     async def __aenter__(self) -> Self:
         """Let it flow."""
@@ -102,7 +110,7 @@ class Stream:
             await self._source
         await asyncio.gather(*self._open)
 
-    async def since(self, moment: float) -> list[Sample]:
+    async def since(self, moment: float) -> list[Seen]:
         """Return every question asked since `moment` and before this call, answered by now or waited for."""
         until = self._clock()
         await asyncio.gather(*self._open)
@@ -118,5 +126,5 @@ class Stream:
                 task.add_done_callback(self._open.discard)
             due = max(due, self._clock()) + self._gap
 
-    async def _one(self, user: str, question: Question) -> None:
+    async def _one(self, user: str, question: Asked) -> None:
         self._samples.append(await self._ask(user, question))

@@ -5,9 +5,10 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from backends.process import serve
+
 from .engine import SIDES, Side
 from .server import application
-from .serving import serve
 from .settings import Settings
 
 
@@ -24,7 +25,7 @@ def main() -> None:
         parser.error("; ".join(f"{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors()))
     if missing := settings.missing_key(told.side):
         parser.error(f"set {missing}, or PERSONA_LOCAL_URL to the address of `python -m backends.persona.local`")
-    serve(application(SIDES[told.side](settings), settings.persona_deadline_s), told.host, told.port)
+    serve(lambda: application(SIDES[told.side](settings), settings.persona_deadline_s), told.host, told.port)
 
 
 if __name__ == "__main__":

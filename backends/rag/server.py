@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from backends.desk import Desk
-from backends.problems import HANDLERS, parse, read
+from backends.problems import handlers, parse, read
 
 from .engine import Engine, Query
 
@@ -26,5 +26,5 @@ def application(engine: Engine) -> Starlette:
 
     return Starlette(
         routes=[Route("/query", query, methods=["POST"]), Route("/health", health, methods=["GET"])],
-        exception_handlers=HANDLERS,
+        exception_handlers=handlers("query"),
     )

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from backends.desk import Desk
-from backends.problems import HANDLERS, parse, read, refusal
+from backends.problems import handlers, parse, read, refusal
 
 from .engine import Engine
 from .query import Query, of_parameters
@@ -31,7 +31,7 @@ def application(engine: Engine) -> Starlette:
             Route("/recommend", recommend, methods=["GET", "POST"]),
             Route("/health", health, methods=["GET"]),
         ],
-        exception_handlers=HANDLERS,
+        exception_handlers=handlers("query"),
     )
 
 

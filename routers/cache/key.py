@@ -32,6 +32,8 @@ def key_of(route: Route, backend: str, call: Call, unit: str | int | None) -> by
         return None
     headers = sent_headers(call.headers)
     read = {source.header_name for source in route.attributes.values()}
+    if any(source.cookie for source in route.attributes.values()):
+        read.add(b"cookie")
     asked = _headers(headers, read.union(name.encode() for name in policy.vary))
     who = None if policy.shared else (type(unit).__name__, unit, _headers(headers, _WHO | {route.key.header_name}))
     path, _, query = call.path.partition("?")

@@ -14,32 +14,24 @@ class Kind(NamedTuple):
     metadata: bool
 
 
+_USUAL = SignalPaths(
+    cache_hit="$.cache.hit",
+    tokens="$.usage.total_tokens",
+    cost="$.usage.cost_usd",
+    fallback="$.fallback.reason",
+    processing_ms="$.timing_ms",
+)
+
 KINDS: Mapping[str, Kind] = {
     "raw": Kind(None, None, metadata=False),
     "recommendation": Kind(
         None,
-        SignalPaths(
-            items="$.items[*].id",
-            scores="$.items[*].score",
-            cache_hit="$.cache.hit",
-            tokens="$.usage.total_tokens",
-            cost="$.usage.cost_usd",
-            fallback="$.fallback.reason",
-            processing_ms="$.timing_ms",
-        ),
+        SignalPaths(items="$.items[*].id", scores="$.items[*].score").over(_USUAL),
         metadata=False,
     ),
     "rag": Kind(
         None,
-        SignalPaths(
-            items="$.passages[*].id",
-            scores="$.passages[*].score",
-            cache_hit="$.cache.hit",
-            tokens="$.usage.total_tokens",
-            cost="$.usage.cost_usd",
-            fallback="$.fallback.reason",
-            processing_ms="$.timing_ms",
-        ),
+        SignalPaths(items="$.passages[*].id", scores="$.passages[*].score").over(_USUAL),
         metadata=False,
     ),
     "persona": Kind(

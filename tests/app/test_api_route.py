@@ -243,3 +243,22 @@ async def test_a_bad_decision_request_is_a_clear_problem(service: Service, body:
 async def test_an_unknown_route_is_told(service: Service) -> None:
     assert (await service.ask("GET", "/route/nope")).json()["code"] == "unknown_route"
     assert (await service.ask("POST", "/routes/nope/decision", {"context": {}})).json()["code"] == "unknown_route"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"Cookie": "a=1; session=u1;b"}, "SPLIT"),
+        ({"Cookie": 'session="u1"'}, "SPLIT"),
+        ({"Cookie": "session="}, "TARGETING_KEY_MISSING"),
+        ({"Cookie": "my-session=u1"}, "TARGETING_KEY_MISSING"),
+        ({"Cookie": "session", "X_User_Id": "u1"}, "SPLIT"),
+        ({}, "TARGETING_KEY_MISSING"),
+    ],
+)
+async def test_a_browsers_cookie_can_name_the_caller(service: Service, told: dict[str, str], reason: str) -> None:
+    await service.with_rag(100)
+    key = {"header": "X-User-Id", "cookie": "session"}
+    await service.ok("PATCH", "/routes/rag", {"key": key}, If_Match="*")
+    answer = await service.ask("GET", "/route/rag", **told)
+    assert answer.headers["x-crossfade-reason"] == reason

@@ -38,13 +38,14 @@ MEANT = {
     "POST /flags",
     "POST /flags/{key}/evaluate",
     "POST /flags/{key}/revert",
+    "POST /outcomes",
     "POST /routes",
     "POST /tokens",
     "PUT /flags/{key}",
     "PUT /flags/{key}/rollout",
     "PUT /routes/{name}",
 }
-"""Operations that refuse what no schema can: weights of another sum, variants that are none, versions of yesterday."""
+"""Operations that refuse what no schema can: weights of another sum, versions of yesterday, ids of no decision."""
 
 CONFORMANCE = [
     not_a_server_error,

@@ -38,7 +38,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 @pytest.fixture(scope="module")
 def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """Run another for large bodies and many, which takes callers their time, too."""
-    with started(tmp_path_factory.mktemp("roomy"), max_body_bytes=LARGE) as running:
+    with started(tmp_path_factory.mktemp("roomy"), max_body_bytes=LARGE, body_timeout_s=90) as running:
         with_flag(running)
         yield running
 

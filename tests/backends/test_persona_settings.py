@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from backends.persona.server import CODES
 from backends.persona.settings import Settings
+from backends.problems import CODES
 from tests.backends.personas import ROOT, YOUNG_PARENTS, Running, local, side
 
 pytestmark = pytest.mark.xdist_group("persona")
@@ -200,7 +200,7 @@ def test_every_setting_and_every_code_is_documented() -> None:
     sources = [file.read_text() for file in (ROOT / "backends/persona").glob("*.py")]
     codes = {code for source in sources for code in re.findall(r'UnavailableError\(\d+, f?"([\w{}.]+)"', source)}
     names = {code.replace("{self._name}", name) for code in codes for name in ("culture", "text_model")}
-    wanted = {name.upper() for name in Settings.model_fields} | names | set(CODES.values())
+    wanted = {name.upper() for name in Settings.model_fields} | names | {*CODES.values(), "invalid_brief"}
     assert {word for word in wanted if f"`{word}`" not in page} == set()
     assert len(names) > 12
 

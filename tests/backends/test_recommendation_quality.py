@@ -15,7 +15,8 @@ from backends.recommendation import movielens
 from backends.recommendation.catalogue import Catalogue
 from backends.recommendation.engine import Engine
 from backends.recommendation.interactions import History, hold_out
-from backends.recommendation.measure import SHARE, Liked, Quality, liked_later, measure, ndcg, ordered_pairs, recall
+from backends.recommendation.measure import Quality, measure
+from backends.recommendation.quality import SHARE, Liked, liked_later, ndcg, ordered_pairs, recall
 from backends.recommendation.query import Query
 from tests.backends.conftest import Start
 

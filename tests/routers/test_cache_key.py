@@ -159,3 +159,9 @@ def test_what_is_no_question_has_no_key(told: dict[str, Any]) -> None:
 
 def test_a_get_is_a_question_whatever_may_be_sent_twice() -> None:
     assert key(method="GET", of=route(profile="raw", fallback={"replay": "never"})) is not None
+
+
+def test_an_attribute_from_a_cookie_keeps_shared_answers_apart() -> None:
+    document = route(cache={"ttl_s": 60, "shared": True}, attributes={"tenant": {"cookie": "tenant"}})
+    one, other = (key(of=document, headers=[*JSON_TYPE, (b"cookie", each)]) for each in (b"tenant=a", b"tenant=b"))
+    assert one != other

@@ -136,7 +136,7 @@ def test_four_fields_make_a_route() -> None:
         ("aliases", ["/flags/rag"], '"/flags/rag"'),
         ("aliases", ["/api/flags"], '"/api/flags"'),
         ("aliases", ["/healthz"], '"/healthz"'),
-        ("key", {}, 'give "header", "json", or both'),
+        ("key", {}, 'give "header", "cookie", "json"'),
         ("key", {"header": "X A"}, "key.header"),
         ("key", {"header": ""}, "key.header"),
         ("key", {"json": ""}, "key.json"),

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from backends.persona.serving import serve
+from backends.process import serve
 
 from .culture import Culture
 from .dataset import load
@@ -53,7 +53,7 @@ def main() -> None:
         behaviour = Behaviour(latency_ms=told.latency_ms, rate_limit=told.rate_limit, fault=told.fault)
     except ValidationError as error:
         parser.error("; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors()))
-    serve(application(Faults(behaviour), told.seed), told.host, told.port)
+    serve(lambda: application(Faults(behaviour), told.seed), told.host, told.port)
 
 
 async def _health(_request: Request) -> Response:
