@@ -14,7 +14,7 @@ KEY_BYTES = 20
 LARGEST_QUESTION = 65_536
 """How many bytes a body may have that is made a key of."""
 
-_WHO = frozenset({b"authorization", b"cookie"})
+_WHO = frozenset({b"authorization", b"cookie", b"x-api-key"})
 _OWN_WAYS = frozenset({b"range", b"upgrade"})
 """Headers of calls that want something else than the whole answer."""
 

@@ -108,7 +108,7 @@ def test_users_backends_routes_and_versions_have_answers_of_their_own() -> None:
     assert all(each is not None and len(each) == KEY_BYTES for each in told)
 
 
-@pytest.mark.parametrize("name", [b"Authorization", b"Cookie", b"Accept-Language", b"X-Plan"])
+@pytest.mark.parametrize("name", [b"Authorization", b"Cookie", b"X-Api-Key", b"Accept-Language", b"X-Plan"])
 def test_credentials_varying_headers_and_attributes_make_another_key(name: bytes) -> None:
     document = route(attributes={"plan": {"header": "X-Plan"}})
     one, other = (key(headers=[*JSON_TYPE, (name, value)], of=document) for value in (b"a", b"b"))
