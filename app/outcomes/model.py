@@ -37,6 +37,9 @@ class OutcomeKind(StrEnum):
     CALL = "call"
 
 
+RECORDED = frozenset({OutcomeKind.CALL})
+"""Kinds that nobody may report: Crossfade records them itself."""
+
 MEASURED = frozenset({OutcomeKind.RATING, OutcomeKind.QUALITY, OutcomeKind.COST, OutcomeKind.LATENCY})
 """Kinds that mean nothing without a value; of all others one happened, and the value is 1."""
 
@@ -117,8 +120,8 @@ class Outcome(BaseModel):
         is_of_a_decision = self.decision_id is not None
         if is_of_a_decision == by_unit or (is_of_a_decision and (self.route is not None or self.unit is not None)):
             raise ValueError('give either "decision_id" or both of "route" and "unit"')
-        if self.kind == OutcomeKind.CALL:
-            raise ValueError('kind "call" is what Crossfade records itself')
+        if self.kind in RECORDED:
+            raise ValueError(f'kind "{self.kind}" is what Crossfade records itself')
         if self.value is None and self.kind in MEASURED:
             raise ValueError(f'kind "{self.kind}" needs a value')
         return self

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from app.clock import Clock
 from app.decision_ids import DecisionIds, held
 from app.metrics import Metrics
-from app.outcomes.attribution import Basis, row
+from app.outcomes.attribution import Basis, Instant, row
 from app.outcomes.model import Attribution, OutcomeKind
 from app.outcomes.pipeline import FullError, Pipeline
 from routers.attempts import Dispatched
@@ -45,14 +45,14 @@ class Recorder:
         hashed = decided.unit or self._ids.unit_of(decided.number)
         if int(hashed, 16) >= sample * ALL_HASHES:
             return
-        now = self._clock.wall()
+        now = Instant.of(self._clock.wall())
         kept = row(
             Basis(decided, decision_id, Attribution.DECISION),
             id=f"call-{decided.number}",
             kind=OutcomeKind.CALL,
             value=round((self._clock.monotonic() - ended.began) * 1000, 3),
-            at=now,
-            now=now,
+            happened=now,
+            received=now,
             metadata=_metadata(ended),
             model=None,
         )
