@@ -127,7 +127,8 @@ class Pipeline:
         self._batch = min(MOST_AT_ONCE, 2 * self._batch)
 
     def _next(self) -> list[OutcomeRow]:
-        rows, size = [], 0
+        rows: list[OutcomeRow] = []
+        size = 0
         for row in islice(self._waiting, self._batch):
             size += len(row.body)
             if rows and size > MOST_BYTES:
