@@ -18,7 +18,7 @@ from app.stores.outcomes import OutcomeRow
 from app.wiring import Services
 from routers.model import Route
 
-AT_ONCE = 20
+AT_ONCE = 10
 """Outcomes that are read before other work gets its turn."""
 
 OPERATION = {
