@@ -22,6 +22,9 @@ CONNECTIONS = 4
 WANTED_PER_S = 20_000
 """Outcomes a second that one core has to take in, check, attribute and write."""
 
+SETTINGS = {"CROSSFADE_OUTCOME_FLUSH_S": "0.1"}
+"""The last rows of a measurement do not fill a batch: they would wait for the interval, and nothing be done meanwhile."""
+
 ALONE, BESIDE = "decisions alone", "decisions beside outcomes"
 
 
@@ -36,7 +39,7 @@ class Written(NamedTuple):
 def measure(effort: Effort) -> Finding:
     """Measure both on one core, with the load from another: outcomes as fast as they go, then decisions beside half."""
     chosen = cores()
-    with upstreams(chosen.measured) as split, service(chosen.measured, split) as ours:
+    with upstreams(chosen.measured) as split, service(chosen.measured, split, SETTINGS) as ours:
         decision = _decision(ours)
         report = Request(f"{ours.url}/outcomes", "POST", decision.headers, _batch(decision))
         drive(report, CONNECTIONS, WARM_UP_S, chosen.load)
