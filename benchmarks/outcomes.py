@@ -23,7 +23,7 @@ WANTED_PER_S = 20_000
 """Outcomes a second that one core has to take in, check, attribute and write."""
 
 SETTINGS = {"CROSSFADE_OUTCOME_FLUSH_S": "0.1"}
-"""The last rows of a measurement do not fill a batch: they would wait for the interval, and nothing be done meanwhile."""
+"""The last rows of a measurement fill no batch: they would wait for the interval, with nothing being done meanwhile."""
 
 ALONE, BESIDE = "decisions alone", "decisions beside outcomes"
 
