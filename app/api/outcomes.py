@@ -91,6 +91,7 @@ async def report(services: Services, scope: Scope, receive: Receive, send: Send,
     body = await read_body(receive, settings.max_body_bytes)
     # how deep an outcome may be is seen when it is written out; to look through the whole body first takes longer
     reported = _outcomes(parsed(body, len(body)))
+    attributor, received = services.outcomes.attributor, services.outcomes.attributor.now()
     rows: list[OutcomeRow] = []
     refused: list[dict[str, Any]] = []
     for start in range(0, len(reported), AT_ONCE):
@@ -98,7 +99,7 @@ async def report(services: Services, scope: Scope, receive: Receive, send: Send,
             await asyncio.sleep(0)
         for index in range(start, min(start + AT_ONCE, len(reported))):
             try:
-                rows.append(services.outcomes.attributor.row_of(reported[index], may_report))
+                rows.append(attributor.row_of(reported[index], may_report, received))
             except RefusedError as error:
                 refused.append({"index": index, "code": error.code, "detail": error.detail})
     _take(services, rows, refused)

@@ -1,9 +1,9 @@
 """The outcome: what a caller reports of what came of a decision."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.decision_ids import LONGEST
 from flags.context import MAX_KEY_LENGTH
@@ -36,6 +36,9 @@ class OutcomeKind(StrEnum):
     LATENCY = "latency"
     CALL = "call"
 
+
+RECORDED = frozenset({OutcomeKind.CALL})
+"""Kinds that nobody may report: Crossfade records them itself."""
 
 MEASURED = frozenset({OutcomeKind.RATING, OutcomeKind.QUALITY, OutcomeKind.COST, OutcomeKind.LATENCY})
 """Kinds that mean nothing without a value; of all others one happened, and the value is 1."""
@@ -110,15 +113,13 @@ class Outcome(BaseModel):
     metadata: dict[str, Any] = {}
     model: ModelRecord | None = None
 
-    @model_validator(mode="after")
-    def is_of_one_thing(self) -> Self:
-        """Refuse what is of nothing, or of two things, and what means nothing."""
-        by_unit = self.route is not None and self.unit is not None
-        is_of_a_decision = self.decision_id is not None
-        if is_of_a_decision == by_unit or (is_of_a_decision and (self.route is not None or self.unit is not None)):
-            raise ValueError('give either "decision_id" or both of "route" and "unit"')
-        if self.kind == OutcomeKind.CALL:
-            raise ValueError('kind "call" is what Crossfade records itself')
+    def fault(self) -> str | None:
+        """Say what is wrong when it is of nothing, or of two things, or means nothing; None when all is well."""
+        has_route, has_unit = self.route is not None, self.unit is not None
+        if (has_route or has_unit) if self.decision_id is not None else not (has_route and has_unit):
+            return 'give either "decision_id" or both of "route" and "unit"'
+        if self.kind in RECORDED:
+            return f'kind "{self.kind}" is what Crossfade records itself'
         if self.value is None and self.kind in MEASURED:
-            raise ValueError(f'kind "{self.kind}" needs a value')
-        return self
+            return f'kind "{self.kind}" needs a value'
+        return None

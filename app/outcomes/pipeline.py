@@ -14,12 +14,16 @@ from app.metrics import Metrics
 from app.outcomes import spill
 from app.settings import Settings
 from app.stores.outcomes import OutcomeRow, SqlOutcomes
-from app.stores.records import StoreUnavailableError
+from app.stores.records import StoreRefusedError, StoreUnavailableError
 
 log = structlog.get_logger("crossfade.outcomes")
 
 BATCH = 1000
-"""Rows of one transaction; as soon as so many wait, they are written."""
+"""As soon as so many rows wait, they are written."""
+
+MOST_AT_ONCE = 4 * BATCH
+MOST_BYTES = 4 * 2**20
+"""Rows of one transaction, and their text; each takes a while to begin and to end, so few of them keep up with more."""
 
 AGAIN_S = 1.0
 """How long after a failure the database is asked again."""
@@ -48,7 +52,7 @@ class Pipeline:
         self._waiting: deque[OutcomeRow] = deque()
         self._bytes = 0
         self._news = asyncio.Event()
-        self._batch = BATCH
+        self._batch = MOST_AT_ONCE
         self._is_away = False
         self._is_ending = False
         self._has_carried_over = False
@@ -83,7 +87,7 @@ class Pipeline:
 
     def add(self, rows: Sequence[OutcomeRow]) -> None:
         """Take in all rows or none. Raises FullError when there is no room for them."""
-        size = sum(len(row.body) for row in rows) + ROW_BYTES * len(rows)
+        size = _size(rows)
         if self._bytes + size > self._room:
             raise FullError
         self._waiting.extend(rows)
@@ -101,7 +105,7 @@ class Pipeline:
             except StoreUnavailableError as error:
                 if self._is_ending:
                     return
-                await self._failed(error)
+                self._failed(error)
             else:
                 self._is_away = False
 
@@ -113,34 +117,44 @@ class Pipeline:
                     await self._news.wait()
 
     async def _write_batch(self) -> None:
-        rows = list(islice(self._waiting, self._batch))
+        rows = self._next()
         if not rows:
             return
         began = self._clock.monotonic()
         new = await self._store.append(rows)
         self._metrics.count_outcomes_kept(new, len(rows) - new, self._clock.monotonic() - began)
         self._forget(rows)
-        self._batch = min(BATCH, 2 * self._batch)
+        self._batch = min(MOST_AT_ONCE, 2 * self._batch)
+
+    def _next(self) -> list[OutcomeRow]:
+        rows: list[OutcomeRow] = []
+        size = 0
+        for row in islice(self._waiting, self._batch):
+            size += len(row.body)
+            if rows and size > MOST_BYTES:
+                break
+            rows.append(row)
+        return rows
 
     def _forget(self, rows: Sequence[OutcomeRow]) -> None:
-        for row in rows:
+        for _ in rows:
             self._waiting.popleft()
-            self._bytes -= len(row.body) + ROW_BYTES
+        self._bytes -= _size(rows)
 
-    async def _failed(self, error: StoreUnavailableError) -> None:
-        """Tell once that the database is away; of a batch that it refuses while it is there, try half the next time.
+    def _failed(self, error: StoreUnavailableError) -> None:
+        """Tell once that the database is away; of a batch that it refuses, try half the next time.
 
         A row that it refuses alone is dropped and told, so that it holds up no others.
         """
         if not self._is_away:
             log.warning("outcomes wait: they cannot be written", why=str(error), rows=len(self._waiting))
         self._is_away = True
-        with suppress(StoreUnavailableError):
-            await self._store.check()
-            if self._batch == 1:
-                log.error("an outcome is dropped: the database refuses it", id=self._waiting[0].id, why=str(error))
-                self._forget([self._waiting[0]])
-            self._batch = max(1, self._batch // 2)
+        if isinstance(error, StoreRefusedError):
+            refused = self._next()
+            if len(refused) == 1:
+                log.error("an outcome is dropped: the database refuses it", id=refused[0].id, why=str(error))
+                self._forget(refused)
+            self._batch = max(1, len(refused) // 2)
 
     async def _carry_over(self) -> None:
         """Write what earlier processes spilled; whoever does it too does no harm, since each is kept once."""
@@ -148,8 +162,16 @@ class Pipeline:
             return
         for file in spill.files_in(self._folder):
             rows = await asyncio.to_thread(spill.read, file)
-            for start in range(0, len(rows), BATCH):
-                await self._store.append(rows[start : start + BATCH])
-            file.unlink(missing_ok=True)
-            log.info("spilled outcomes are carried over", rows=len(rows), file=str(file))
+            try:
+                for start in range(0, len(rows), BATCH):
+                    await self._store.append(rows[start : start + BATCH])
+            except StoreRefusedError as error:
+                spill.put_aside(file, error)
+            else:
+                file.unlink(missing_ok=True)
+                log.info("spilled outcomes are carried over", rows=len(rows), file=str(file))
         self._has_carried_over = True
+
+
+def _size(rows: Sequence[OutcomeRow]) -> int:
+    return sum(len(row.body) for row in rows) + ROW_BYTES * len(rows)

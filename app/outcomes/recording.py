@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from app.clock import Clock
 from app.decision_ids import Decided, DecisionIds, held
 from app.metrics import Metrics
-from app.outcomes.attribution import Basis, row
+from app.outcomes.attribution import Basis, Instant, row
 from app.outcomes.model import Attribution, OutcomeKind, RefusedError
 from app.outcomes.pipeline import FullError, Pipeline
 from app.stores.outcomes import OutcomeRow
@@ -67,14 +67,14 @@ class Recorder:
             self._metrics.count_recorded_call(route.name, dropped=False)
 
     def _row(self, decided: Decided, decision_id: str, began: float, metadata: dict[str, Any]) -> OutcomeRow:
-        now = self._clock.wall()
+        now = Instant.of(self._clock.wall())
         return row(
             Basis(decided, decision_id, Attribution.DECISION),
             id=f"call-{decided.number}",
             kind=OutcomeKind.CALL,
             value=round((self._clock.monotonic() - began) * 1000, 3),
-            at=now,
-            now=now,
+            happened=now,
+            received=now,
             metadata=metadata,
             model=None,
             metadata_bytes=CALL_BYTES,

@@ -43,6 +43,11 @@ def read(file: Path) -> list[OutcomeRow]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:
-        kept = file.replace(file.with_suffix(".damaged"))
-        log.error("spilled outcomes cannot be read", file=str(kept), why=str(error))  # noqa: TRY400 - told, not traced
+        put_aside(file, error)
         return []
+
+
+def put_aside(file: Path, why: Exception) -> None:
+    """Keep a file that cannot be carried over, under a name at which nobody looks for it."""
+    kept = file.replace(file.with_suffix(".damaged"))
+    log.error("spilled outcomes cannot be carried over", file=str(kept), why=str(why))

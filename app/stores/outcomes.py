@@ -13,7 +13,7 @@ from app.stores.schema import OUTCOMES, Moment
 
 COLUMNS = ("id", "route", "side", "kind", "at", "received_at", "body")
 STATEMENT = 250
-"""Rows of one statement: bound at once, and run without holding up the process."""
+"""Rows of one statement: bound within a millisecond, and run without holding up the process."""
 
 ONE_PRUNER = 0x4F555443
 """The advisory lock of whoever prunes in Postgres; SQLite has one writer anyway."""
@@ -51,14 +51,9 @@ class SqlOutcomes(Database):
     async def append(self, rows: Sequence[OutcomeRow]) -> int:
         """Keep all rows or none, but for those whose route and id are kept already; return how many were new.
 
-        They are numbered in the order of their ids. Raises StoreUnavailableError.
+        They are numbered in the order given, in Postgres in that of their ids. Raises StoreUnavailableError.
         """
-
-        def keep(connection: Connection) -> int:
-            # in one order everywhere, or processes that report the same would wait for each other for ever
-            return sum(_insert(connection, some) for some in _cut(sorted(rows, key=_IDENTITY)))
-
-        return await self._write(keep)
+        return await self._write(lambda connection: _keep(connection, rows))
 
     async def span(self) -> tuple[int, int]:
         """Return the first and the last number there is, 0 and 0 for none. Raises StoreUnavailableError."""
@@ -95,16 +90,34 @@ _ARRAYS = ",".join(f"${number}::varchar[]" for number, _ in enumerate(COLUMNS, 1
 _UNNESTED = f"{_INTO} SELECT * FROM unnest({_ARRAYS}) {_ONCE}"  # noqa: S608 - names and places, no values
 
 
-def _cut(rows: Sequence[OutcomeRow]) -> Iterator[Sequence[OutcomeRow]]:
-    return (rows[start : start + STATEMENT] for start in range(0, len(rows), STATEMENT))
-
-
-def _insert(connection: Connection, rows: Sequence[OutcomeRow]) -> int:
-    """Send the rows as one statement: an array for each column, or without arrays a place for each value."""
+def _keep(connection: Connection, rows: Sequence[OutcomeRow]) -> int:
     if connection.dialect.name == "postgresql":
-        return connection.exec_driver_sql(_UNNESTED, tuple(map(list, zip(*rows, strict=True)))).rowcount
-    places = ",".join([_PLACES] * len(rows))
-    return connection.exec_driver_sql(f"{_INTO} VALUES {places} {_ONCE}", (*chain(*rows),)).rowcount
+        # in one order everywhere, or processes that report the same would wait for each other for ever
+        in_order = sorted(rows, key=_IDENTITY)
+        return sum(_send_arrays(connection, some) for some in _cut(in_order, STATEMENT))
+    odd = len(rows) % STATEMENT
+    whole = len(rows) - odd
+    return _send_rows(connection, rows[:whole], STATEMENT) + _send_rows(connection, rows[whole:], odd)
+
+
+def _cut(rows: Sequence[OutcomeRow], size: int) -> Iterator[Sequence[OutcomeRow]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _send_arrays(connection: Connection, rows: Sequence[OutcomeRow]) -> int:
+    """Send the rows as one statement with an array for each column."""
+    return connection.exec_driver_sql(_UNNESTED, tuple(map(list, zip(*rows, strict=True)))).rowcount
+
+
+def _send_rows(connection: Connection, rows: Sequence[OutcomeRow], size: int) -> int:
+    """Send the rows as statements with a place for each value, all at once: a way to the driver takes longer than one.
+
+    Each has `size` rows.
+    """
+    if not rows:
+        return 0
+    statement = f"{_INTO} VALUES {','.join([_PLACES] * size)} {_ONCE}"
+    return connection.exec_driver_sql(statement, [(*chain(*some),) for some in _cut(rows, size)]).rowcount
 
 
 def _prune(connection: Connection, before: datetime, limit: int) -> int:

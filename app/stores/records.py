@@ -112,6 +112,10 @@ class StoreUnavailableError(Exception):
     """The store cannot be read or written at the moment; nothing was acknowledged."""
 
 
+class StoreRefusedError(StoreUnavailableError):
+    """The store is there, and what it was given breaks a rule of its own: to wait does not help."""
+
+
 class StoreAddressError(ValueError):
     """A setting names no store that can be used; the message says which and why, and shows no password."""
 

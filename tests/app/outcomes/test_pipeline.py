@@ -9,7 +9,7 @@ import pytest
 from app.clock import Clock
 from app.metrics import Metrics
 from app.outcomes import pipeline, spill
-from app.outcomes.pipeline import BATCH, Pipeline
+from app.outcomes.pipeline import BATCH, MOST_BYTES, Pipeline
 from app.outcomes.retention import Retention
 from app.stores.outcomes import OutcomeRow, SqlOutcomes
 from app.stores.sqlite import outcomes_sqlite_engine
@@ -73,6 +73,27 @@ async def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
     assert spill.files_in(tmp_path) == []
 
 
+async def test_none_is_dropped_however_often_the_lock_is_not_to_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "AGAIN_S", 0)
+    async with opened(tmp_path) as each:
+        with locked(tmp_path):
+            each.add(rows(2))
+            # as often as it takes to halve any batch down to one row
+            for _ in range(15):
+                await failed_once_more(each)
+            assert len(each._waiting) == 2
+        await until_kept(tmp_path, 2)
+
+
+async def failed_once_more(each: Pipeline) -> None:
+    each._is_away = False
+    async with asyncio.timeout(PATIENCE_S):
+        while not each._is_away:
+            await asyncio.sleep(0.01)
+
+
 async def test_without_the_database_outcomes_wait_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "AGAIN_S", 0.01)
     async with opened(tmp_path) as each:
@@ -110,19 +131,50 @@ async def test_a_damaged_spill_is_put_aside_and_holds_nothing_up(tmp_path: Path)
     assert spill.files_in(tmp_path) == []
 
 
+def refuse(folder: Path, refused: str) -> None:
+    """Have the database refuse the outcome of this id from now on."""
+    with closing(sqlite3.connect(folder / "outcomes.db")) as file:
+        file.execute(
+            f"CREATE TRIGGER refuse BEFORE INSERT ON outcomes WHEN NEW.id = '{refused}' "
+            "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+
+
+async def until_none_waits(each: Pipeline) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while each._waiting:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_row_that_the_database_refuses_holds_up_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "AGAIN_S", 0)
     async with opened(tmp_path) as each:
-        with closing(sqlite3.connect(tmp_path / "outcomes.db")) as file:
-            file.execute(
-                "CREATE TRIGGER refuse BEFORE INSERT ON outcomes WHEN NEW.id = 'o20' "
-                "BEGIN SELECT RAISE(ABORT, 'refused'); END"
-            )
+        refuse(tmp_path, "o20")
         each.add(rows(50))
-        await until_kept(tmp_path, 49)
-        assert not each._waiting
+        await until_none_waits(each)
+    assert kept(tmp_path) == 49
+
+
+async def test_a_spill_that_the_database_refuses_is_put_aside_and_holds_nothing_up(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        refuse(tmp_path, "o1")
+    refused = spill.write(tmp_path, rows(2))
+    async with opened(tmp_path) as each:
+        each.add(rows(1, "p"))
+        await until_none_waits(each)
+    assert kept(tmp_path) == 1
+    assert refused.with_suffix(".damaged").exists()
+
+
+async def test_a_transaction_is_bounded_by_its_text_too(tmp_path: Path) -> None:
+    long = [each._replace(body='"' + "x" * MOST_BYTES + '"') for each in rows(3)]
+    async with opened(tmp_path, flush_s=0.01) as each:
+        each.add(long)
+        assert each._next() == long[:1]
+        await until_none_waits(each)
+    assert kept(tmp_path) == 3
 
 
 async def test_old_outcomes_are_forgotten_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.stores.engines import outcomes_engine_of
 from app.stores.outcomes import STATEMENT, OutcomeRow, SqlOutcomes, Wanted
+from app.stores.records import StoreRefusedError
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
@@ -62,6 +64,13 @@ async def test_of_two_outcomes_with_one_id_the_first_is_kept(outcomes: SqlOutcom
     first, second = row(1)._replace(body='{"id": "zzz"}'), row(1)._replace(body='{"id": "aaa"}')
     assert await outcomes.append([first, second]) == 1
     assert await found(outcomes) == ["zzz"]
+
+
+async def test_what_breaks_a_rule_of_the_database_is_refused_with_all_that_came_with_it(outcomes: SqlOutcomes) -> None:
+    against_the_rules: Any = {"kind": None}
+    with pytest.raises(StoreRefusedError):
+        await outcomes.append([row(1), row(2)._replace(**against_the_rules)])
+    assert await found(outcomes) == []
 
 
 async def test_an_empty_database_has_nothing(outcomes: SqlOutcomes) -> None:
