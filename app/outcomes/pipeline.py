@@ -14,7 +14,7 @@ from app.metrics import Metrics
 from app.outcomes import spill
 from app.settings import Settings
 from app.stores.outcomes import OutcomeRow, SqlOutcomes
-from app.stores.records import StoreUnavailableError
+from app.stores.records import RefusedError, StoreUnavailableError
 
 log = structlog.get_logger("crossfade.outcomes")
 
@@ -48,7 +48,6 @@ class Pipeline:
         self._waiting: deque[OutcomeRow] = deque()
         self._bytes = 0
         self._news = asyncio.Event()
-        self._batch = BATCH
         self._is_away = False
         self._is_ending = False
         self._has_carried_over = False
@@ -99,11 +98,17 @@ class Pipeline:
                 await self._carry_over()
                 await self._write_batch()
             except StoreUnavailableError as error:
-                if self._is_ending:
-                    return
-                await self._failed(error)
+                if not self._is_away:
+                    log.warning("outcomes wait: they cannot be written", why=str(error), rows=len(self._waiting))
+                self._is_away = True
+            except Exception:
+                # whatever it was: outcomes that nobody writes any more would fill the memory, and be spilled at best
+                log.exception("writing outcomes failed, and goes on")
+                self._is_away = True
             else:
                 self._is_away = False
+            if self._is_away and self._is_ending:
+                return
 
     async def _wait(self, seconds: float) -> None:
         if not self._is_ending:
@@ -113,34 +118,29 @@ class Pipeline:
                     await self._news.wait()
 
     async def _write_batch(self) -> None:
-        rows = list(islice(self._waiting, self._batch))
-        if not rows:
-            return
+        if rows := list(islice(self._waiting, BATCH)):
+            await self._keep(rows)
+            self._forget(rows)
+
+    async def _keep(self, rows: Sequence[OutcomeRow]) -> None:
+        """Write all rows but those that the database refuses one by one: they are told, and hold up no others."""
         began = self._clock.monotonic()
-        new = await self._store.append(rows)
-        self._metrics.count_outcomes_kept(new, len(rows) - new, self._clock.monotonic() - began)
-        self._forget(rows)
-        self._batch = min(BATCH, 2 * self._batch)
+        try:
+            new = await self._store.append(rows)
+        except RefusedError as error:
+            if len(rows) == 1:
+                log.error("an outcome is dropped: the database refuses it", id=rows[0].id, why=str(error))  # noqa: TRY400 - told, not traced
+                return
+            half = len(rows) // 2
+            await self._keep(rows[:half])
+            await self._keep(rows[half:])
+        else:
+            self._metrics.count_outcomes_kept(new, len(rows) - new, self._clock.monotonic() - began)
 
     def _forget(self, rows: Sequence[OutcomeRow]) -> None:
         for row in rows:
             self._waiting.popleft()
             self._bytes -= len(row.body) + ROW_BYTES
-
-    async def _failed(self, error: StoreUnavailableError) -> None:
-        """Tell once that the database is away; of a batch that it refuses while it is there, try half the next time.
-
-        A row that it refuses alone is dropped and told, so that it holds up no others.
-        """
-        if not self._is_away:
-            log.warning("outcomes wait: they cannot be written", why=str(error), rows=len(self._waiting))
-        self._is_away = True
-        with suppress(StoreUnavailableError):
-            await self._store.check()
-            if self._batch == 1:
-                log.error("an outcome is dropped: the database refuses it", id=self._waiting[0].id, why=str(error))
-                self._forget([self._waiting[0]])
-            self._batch = max(1, self._batch // 2)
 
     async def _carry_over(self) -> None:
         """Write what earlier processes spilled; whoever does it too does no harm, since each is kept once."""
@@ -149,7 +149,8 @@ class Pipeline:
         for file in spill.files_in(self._folder):
             rows = await asyncio.to_thread(spill.read, file)
             for start in range(0, len(rows), BATCH):
-                await self._store.append(rows[start : start + BATCH])
-            file.unlink(missing_ok=True)
-            log.info("spilled outcomes are carried over", rows=len(rows), file=str(file))
+                await self._keep(rows[start : start + BATCH])
+            if rows:
+                spill.forget(file)
+                log.info("spilled outcomes are carried over", rows=len(rows), file=str(file))
         self._has_carried_over = True

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -43,6 +44,16 @@ def read(file: Path) -> list[OutcomeRow]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:
-        kept = file.replace(file.with_suffix(".damaged"))
-        log.error("spilled outcomes cannot be read", file=str(kept), why=str(error))  # noqa: TRY400 - told, not traced
+        # whoever shares the folder may have put it aside first
+        with suppress(OSError):
+            file.replace(file.with_suffix(".damaged"))
+        log.error("spilled outcomes cannot be read", file=str(file), why=str(error))  # noqa: TRY400 - told, not traced
         return []
+
+
+def forget(file: Path) -> None:
+    """Take away a file whose rows are kept; one that cannot be taken away is told, and does no harm."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        log.error("carried-over outcomes cannot be taken away", file=str(file), why=str(error))  # noqa: TRY400 - told, not traced

@@ -7,15 +7,18 @@ from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.util import greenlet_spawn
 
-from app.stores.records import StoreUnavailableError
+from app.stores.records import RefusedError, StoreUnavailableError
 from app.stores.schema import META
 from app.stores.upgrade import NewerSchemaError, prepare
 
 T = TypeVar("T")
+
+REFUSALS = {"22", "23", "54"}
+"""Classes of Postgres' errors that are about values: of their form, of constraints, of what is too large."""
 
 
 def random_epoch() -> str:
@@ -102,6 +105,9 @@ async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            # asked for, lest asyncio complain of an error that nobody is waiting for any more
+            task.exception()
         raise
 
 
@@ -111,7 +117,16 @@ async def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     except (DBAPIError, PoolTimeoutError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         what = str(cause) or "it does not answer"
-        raise StoreUnavailableError(f"the database {engine.url.database} failed: {what}") from error
+        kind = RefusedError if _is_about_what_was_given(error) else StoreUnavailableError
+        raise kind(f"the database {engine.url.database} failed: {what}") from error
+
+
+def _is_about_what_was_given(error: Exception) -> bool:
+    """Say whether the same would be refused again: a full disk or a lock is none of it, a value is."""
+    if isinstance(error, IntegrityError | DataError):
+        return True
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return str(state)[:2] in REFUSALS
 
 
 def _transacted(engine: Engine, work: Callable[[Connection], T]) -> T:

@@ -112,6 +112,10 @@ class StoreUnavailableError(Exception):
     """The store cannot be read or written at the moment; nothing was acknowledged."""
 
 
+class RefusedError(StoreUnavailableError):
+    """The store is there, and refuses what it was given: it would refuse it again."""
+
+
 class StoreAddressError(ValueError):
     """A setting names no store that can be used; the message says which and why, and shows no password."""
 
