@@ -35,10 +35,13 @@ class Database:
         new_epoch: Callable[[], str] = random_epoch,
         *,
         may_be_away: bool = False,
+        is_asked: bool = True,
     ) -> None:
+        """Take an engine; unless `is_asked`, nothing is asked of the database when it is opened."""
         self._opening = engine
         self._new_epoch = new_epoch
         self._may_be_away = may_be_away
+        self._is_asked = is_asked
         self._engine: Engine | None = None
         self._closing = AsyncExitStack()
         self._is_prepared = False
@@ -49,13 +52,14 @@ class Database:
     async def __aenter__(self) -> Self:
         """Open the database and bring its tables to this program's schema.
 
-        Raises StoreUnavailableError; when the database may be away, only if it is there and cannot be used: otherwise
-        what is first asked of it when it has come back brings its tables to the schema.
+        Raises StoreUnavailableError; when the database may be away, only if it is there and cannot be used: otherwise,
+        or if it is not asked, what is first asked of it afterwards brings its tables to the schema.
         """
         async with AsyncExitStack() as opened:
             engine = await opened.enter_async_context(self._opening)
             try:
-                await self._prepare(engine)
+                if self._is_asked:
+                    await self._prepare(engine)
             except StoreUnavailableError as error:
                 if isinstance(error, NewerSchemaError) or not self._may_be_away:
                     raise
