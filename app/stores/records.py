@@ -128,6 +128,15 @@ class StrangeError(StoreUnavailableError):
     """The live state is not one that follows what is known of it: it is looked at before anything is written."""
 
 
+def collection_of(name: str) -> Collection:
+    """Return the collection of a name. Raises StoreUnavailableError for one that only a newer Crossfade knows."""
+    try:
+        return Collection(name)
+    except ValueError:
+        told = f'there are documents of a kind that this Crossfade does not know, "{name}": a newer one wrote them'
+        raise StoreUnavailableError(told) from None
+
+
 class Store(Protocol):
     """Keeps documents, a journal of every version and action, and an epoch with a revision for every change."""
 
