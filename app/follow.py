@@ -61,7 +61,8 @@ class Follower:
         async with self._one_at_a_time:
             try:
                 await self._catch_up()
-            except StoreUnavailableError:
+            except Exception:
+                # whatever it was: what the store has is not in force
                 self._standing.out_of_contact()
                 raise
             if self._told:

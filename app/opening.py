@@ -1,5 +1,6 @@
 """What the settings name, opened: stores, caches, what is kept in common; closed again in the reverse order."""
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -27,7 +28,7 @@ from app.refresh import Live
 from app.settings import Settings
 from app.standing import Standing
 from app.stores.comparisons import Comparisons
-from app.stores.engines import Engine, engine_of, outcomes_engine_of, outcomes_file_in
+from app.stores.engines import Engine, engine_of, is_postgres, outcomes_engine_of, outcomes_file_in
 from app.stores.fleet import FleetStore
 from app.stores.journal import SqlJournal
 from app.stores.last_good import LastGood
@@ -86,13 +87,17 @@ async def opened(ground: Ground, standing: Standing) -> tuple[Store, Settle, Com
     fleet = FleetStore(RedisStore(client), journal)
     last_good = LastGood(settings.data_dir / "last-good.json")
     follower = Follower(fleet, live, standing, random.random)
-    try:
-        await follower.catch_up()
-    except StoreUnavailableError as error:
-        log.warning("the store is away", why=str(error))
-        await remember(live, standing, journal.latest, last_good)
     kills = KillSync(fleet, live, follower.catch_up, follower.settle, random.random)
-    await kills.read()
+
+    async def begin() -> None:
+        try:
+            await follower.catch_up()
+        except StoreUnavailableError as error:
+            log.warning("the store is away", why=str(error))
+            await remember(live, standing, journal.latest, last_good)
+
+    # at the same time, so that a journal that is silent is waited for once
+    await asyncio.gather(begin(), kills.read())
     await stack.enter_async_context(running(kills.run()))
     await stack.enter_async_context(running(follower.run()))
     await stack.enter_async_context(running(Keeper(live, standing, last_good, clock).run()))
@@ -126,7 +131,10 @@ async def in_common(ground: Ground, lanes: LaneBook, hurry: Hurry | None) -> Bre
 async def outcomes(ground: Ground, ids: DecisionIds) -> Outcomes:
     """Open what keeps outcomes; what it has accepted is written before it is closed."""
     settings, live, metrics, clock, stack = ground
-    store = await stack.enter_async_context(SqlOutcomes(_outcomes_engine(settings), may_be_away=True))
+    # of one database with the journal, which was asked just now: a silent one would be waited for twice
+    is_asked = not _are_beside_the_journal(settings)
+    store = SqlOutcomes(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
+    await stack.enter_async_context(store)
     await stack.enter_async_context(running(Retention(store, settings, clock, random.random).run()))
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
     recorder = Recorder(pipeline, ids, metrics, clock)
@@ -137,6 +145,13 @@ def _journal_engine(settings: Settings) -> Engine:
     if settings.database_url is None:
         return shared_sqlite_engine(settings.data_dir / "journal.db")
     return engine_of(settings.database_url.get_secret_value())
+
+
+def _are_beside_the_journal(settings: Settings) -> bool:
+    """Say whether outcomes are in one database with the journal."""
+    if settings.redis_url is None or settings.database_url is None:
+        return False
+    return is_postgres(settings.database_url.get_secret_value())
 
 
 def _outcomes_engine(settings: Settings) -> Engine:

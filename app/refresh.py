@@ -114,11 +114,14 @@ class Live:
         return document if document is not None and before == stored else _read(stored)
 
     def apply(self, entries: Iterable[Entry]) -> None:
-        """Put acknowledged changes in force, all at once."""
+        """Put acknowledged changes in force, all at once. Raises StoreUnavailableError when one cannot be read."""
         self._swap(self.after(self.state, [*entries]))
 
     def continue_with(self, entries: Sequence[Entry]) -> bool:
-        """Put in force those changes that are not yet; false, and nothing done, when some before them are missing."""
+        """Put in force those changes that are not yet; false, and nothing done, when some before them are missing.
+
+        Raises StoreUnavailableError when one of them cannot be read.
+        """
         ruleset = self.state.ruleset
         if any(entry.epoch != ruleset.epoch for entry in entries):
             return False
@@ -202,14 +205,23 @@ def _with_versions(snapshot: Snapshot, kills: Mapping[str, Kill]) -> Mapping[str
 def _written(entry: Entry, model: type[Document]) -> Document | None:
     if entry.body is None:
         return None
-    return read_document(model, entry.body, entry.version or 0, entry.at, entry.actor)
+    try:
+        return read_document(model, entry.body, entry.version or 0, entry.at, entry.actor)
+    except ValidationError as error:
+        raise StoreUnavailableError(f"the stored {entry.collection} {entry.key} cannot be read: {error}") from error
+
+
+def _last_of(entries: Iterable[Entry], collection: Collection, model: type[Document]) -> dict[str, Document | None]:
+    """Return what became of the documents of a collection: what was written over may be what nobody can read."""
+    last = {entry.key: entry for entry in entries if entry.collection == collection}
+    return {key: _written(entry, model) for key, entry in last.items()}
 
 
 def _with(
     documents: Mapping[str, Document], entries: Iterable[Entry], collection: Collection, model: type[Document]
 ) -> Mapping[str, Document]:
     """Return the documents after the changes of their collection: the very same when there are none."""
-    written = {entry.key: _written(entry, model) for entry in entries if entry.collection == collection}
+    written = _last_of(entries, collection, model)
     if not written:
         return documents
     others = {key: document for key, document in documents.items() if key not in written}
@@ -218,7 +230,7 @@ def _with(
 
 def _ruleset_after(state: State, entries: Sequence[Entry], overlay: Overlay) -> Ruleset:
     revision = max([state.ruleset.revision, *(entry.revision or 0 for entry in entries)])
-    flags = {entry.key: _written(entry, Flag) for entry in entries if entry.collection == Collection.FLAG}
+    flags = _last_of(entries, Collection.FLAG, Flag)
     ruleset = state.ruleset.changed(flags, revision)
     return ruleset if overlay is state.overlay else ruleset.under(killed_by(overlay.in_force.values()), revision)
 

@@ -35,12 +35,13 @@ def _blocks(items: Sequence[dict[str, Any]]) -> Iterator[Block]:
 
 
 def breakers_table(items: Sequence[dict[str, Any]]) -> Table:
-    """Return breakers with the counts of their windows."""
+    """Return breakers with the counts of their windows, and whether these are the fleet's or one process's."""
     rows = [
         [
             each["route"],
             each["backend"],
             breaker_state(each),
+            each["scope"],
             str(each["calls"]),
             percent(each["failure_rate"]),
             percent(each["slow_call_rate"]),
@@ -50,7 +51,9 @@ def breakers_table(items: Sequence[dict[str, Any]]) -> Table:
         ]
         for each in items
     ]
-    return Table(["ROUTE", "BACKEND", "BREAKER", "CALLS", "FAILED", "SLOW", "IN FLIGHT", "LET IN", "RETRY IN"], rows)
+    return Table(
+        ["ROUTE", "BACKEND", "BREAKER", "OF", "CALLS", "FAILED", "SLOW", "IN FLIGHT", "LET IN", "RETRY IN"], rows
+    )
 
 
 def breaker_state(breaker: Mapping[str, Any]) -> Cell:

@@ -52,7 +52,6 @@ class Pipeline:
         self._waiting: deque[OutcomeRow] = deque()
         self._bytes = 0
         self._news = asyncio.Event()
-        self._batch = MOST_AT_ONCE
         self._is_away = False
         self._is_ending = False
         self._has_carried_over = False
@@ -103,11 +102,17 @@ class Pipeline:
                 await self._carry_over()
                 await self._write_batch()
             except StoreUnavailableError as error:
-                if self._is_ending:
-                    return
-                self._failed(error)
+                if not self._is_away:
+                    log.warning("outcomes wait: they cannot be written", why=str(error), rows=len(self._waiting))
+                self._is_away = True
+            except Exception:
+                # whatever it was: outcomes that nobody writes any more would fill the memory, and be spilled at best
+                log.exception("writing outcomes failed, and goes on")
+                self._is_away = True
             else:
                 self._is_away = False
+            if self._is_away and self._is_ending:
+                return
 
     async def _wait(self, seconds: float) -> None:
         if not self._is_ending:
@@ -118,43 +123,39 @@ class Pipeline:
 
     async def _write_batch(self) -> None:
         rows = self._next()
-        if not rows:
-            return
-        began = self._clock.monotonic()
-        new = await self._store.append(rows)
-        self._metrics.count_outcomes_kept(new, len(rows) - new, self._clock.monotonic() - began)
-        self._forget(rows)
-        self._batch = min(MOST_AT_ONCE, 2 * self._batch)
+        if rows:
+            await self._keep(rows)
+            self._forget(rows)
 
     def _next(self) -> list[OutcomeRow]:
         rows: list[OutcomeRow] = []
         size = 0
-        for row in islice(self._waiting, self._batch):
+        for row in islice(self._waiting, MOST_AT_ONCE):
             size += len(row.body)
             if rows and size > MOST_BYTES:
                 break
             rows.append(row)
         return rows
 
+    async def _keep(self, rows: Sequence[OutcomeRow]) -> None:
+        """Write all rows but those that the database refuses one by one: they are told, and hold up no others."""
+        began = self._clock.monotonic()
+        try:
+            new = await self._store.append(rows)
+        except StoreRefusedError as error:
+            if len(rows) == 1:
+                log.error("an outcome is dropped: the database refuses it", id=rows[0].id, why=str(error))  # noqa: TRY400 - told, not traced
+                return
+            half = len(rows) // 2
+            await self._keep(rows[:half])
+            await self._keep(rows[half:])
+        else:
+            self._metrics.count_outcomes_kept(new, len(rows) - new, self._clock.monotonic() - began)
+
     def _forget(self, rows: Sequence[OutcomeRow]) -> None:
         for _ in rows:
             self._waiting.popleft()
         self._bytes -= _size(rows)
-
-    def _failed(self, error: StoreUnavailableError) -> None:
-        """Tell once that the database is away; of a batch that it refuses, try half the next time.
-
-        A row that it refuses alone is dropped and told, so that it holds up no others.
-        """
-        if not self._is_away:
-            log.warning("outcomes wait: they cannot be written", why=str(error), rows=len(self._waiting))
-        self._is_away = True
-        if isinstance(error, StoreRefusedError):
-            refused = self._next()
-            if len(refused) == 1:
-                log.error("an outcome is dropped: the database refuses it", id=refused[0].id, why=str(error))
-                self._forget(refused)
-            self._batch = max(1, len(refused) // 2)
 
     async def _carry_over(self) -> None:
         """Write what earlier processes spilled; whoever does it too does no harm, since each is kept once."""
@@ -162,13 +163,10 @@ class Pipeline:
             return
         for file in spill.files_in(self._folder):
             rows = await asyncio.to_thread(spill.read, file)
-            try:
-                for start in range(0, len(rows), BATCH):
-                    await self._store.append(rows[start : start + BATCH])
-            except StoreRefusedError as error:
-                spill.put_aside(file, error)
-            else:
-                file.unlink(missing_ok=True)
+            for start in range(0, len(rows), BATCH):
+                await self._keep(rows[start : start + BATCH])
+            if rows:
+                spill.forget(file)
                 log.info("spilled outcomes are carried over", rows=len(rows), file=str(file))
         self._has_carried_over = True
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -43,11 +44,16 @@ def read(file: Path) -> list[OutcomeRow]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:
-        put_aside(file, error)
+        # whoever shares the folder may have put it aside first
+        with suppress(OSError):
+            file.replace(file.with_suffix(".damaged"))
+        log.error("spilled outcomes cannot be read", file=str(file), why=str(error))  # noqa: TRY400 - told, not traced
         return []
 
 
-def put_aside(file: Path, why: Exception) -> None:
-    """Keep a file that cannot be carried over, under a name at which nobody looks for it."""
-    kept = file.replace(file.with_suffix(".damaged"))
-    log.error("spilled outcomes cannot be carried over", file=str(kept), why=str(why))
+def forget(file: Path) -> None:
+    """Take away a file whose rows are kept; one that cannot be taken away is told, and does no harm."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        log.error("carried-over outcomes cannot be taken away", file=str(file), why=str(error))  # noqa: TRY400 - told, not traced

@@ -18,7 +18,7 @@ from app.stores.upgrade import NewerSchemaError, prepare
 T = TypeVar("T")
 
 REFUSALS = {"22", "23", "54"}
-"""Classes of SQLSTATE: the data, a constraint, a limit of the program."""
+"""Classes of Postgres' errors that are about values: of their form, of constraints, of what is too large."""
 
 
 def random_epoch() -> str:
@@ -35,10 +35,13 @@ class Database:
         new_epoch: Callable[[], str] = random_epoch,
         *,
         may_be_away: bool = False,
+        is_asked: bool = True,
     ) -> None:
+        """Take an engine; unless `is_asked`, nothing is asked of the database when it is opened."""
         self._opening = engine
         self._new_epoch = new_epoch
         self._may_be_away = may_be_away
+        self._is_asked = is_asked
         self._engine: Engine | None = None
         self._closing = AsyncExitStack()
         self._is_prepared = False
@@ -49,13 +52,14 @@ class Database:
     async def __aenter__(self) -> Self:
         """Open the database and bring its tables to this program's schema.
 
-        Raises StoreUnavailableError; when the database may be away, only if it is there and cannot be used: otherwise
-        what is first asked of it when it has come back brings its tables to the schema.
+        Raises StoreUnavailableError; when the database may be away, only if it is there and cannot be used: otherwise,
+        or if it is not asked, what is first asked of it afterwards brings its tables to the schema.
         """
         async with AsyncExitStack() as opened:
             engine = await opened.enter_async_context(self._opening)
             try:
-                await self._prepare(engine)
+                if self._is_asked:
+                    await self._prepare(engine)
             except StoreUnavailableError as error:
                 if isinstance(error, NewerSchemaError) or not self._may_be_away:
                     raise
@@ -105,6 +109,9 @@ async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            # asked for, lest asyncio complain of an error that nobody is waiting for any more
+            task.exception()
         raise
 
 
@@ -114,13 +121,16 @@ async def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     except (DBAPIError, PoolTimeoutError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         what = str(cause) or "it does not answer"
-        kind = StoreRefusedError if _is_refusal(error) else StoreUnavailableError
+        kind = StoreRefusedError if _is_about_what_was_given(error) else StoreUnavailableError
         raise kind(f"the database {engine.url.database} failed: {what}") from error
 
 
-def _is_refusal(error: Exception) -> bool:
-    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    return isinstance(error, DataError | IntegrityError) or state[:2] in REFUSALS
+def _is_about_what_was_given(error: Exception) -> bool:
+    """Say whether the same would be refused again: a full disk or a lock is none of it, a value is."""
+    if isinstance(error, IntegrityError | DataError):
+        return True
+    state = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return str(state)[:2] in REFUSALS
 
 
 def _transacted(engine: Engine, work: Callable[[Connection], T]) -> T:

@@ -44,11 +44,15 @@ def outcomes_engine_of(url: str) -> Engine:
 
     Raises DatabaseUrlError.
     """
-    scheme, _, rest = url.strip().partition("://")
-    if scheme.lower() in POSTGRES:
-        return engine_of(url)
-    engine_of(url)
-    return outcomes_sqlite_engine(outcomes_file_in(_file(rest).parent))
+    chosen = engine_of(url)
+    if is_postgres(url):
+        return chosen
+    return outcomes_sqlite_engine(outcomes_file_in(_file(url.strip().partition("://")[2]).parent))
+
+
+def is_postgres(url: str) -> bool:
+    """Say whether a URL means Postgres."""
+    return url.strip().partition("://")[0].lower() in POSTGRES
 
 
 def outcomes_file_in(folder: Path) -> Path:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from app.stores.comparisons import Comparisons
 from app.stores.lines import NOTE, Lines, entry_of
-from app.stores.records import Change, Collection, Entry, Mark, Snapshot, Stored
+from app.stores.records import Change, Collection, Entry, Mark, Snapshot, Stored, collection_of
 from app.stores.schema import IS_KILL, JOURNAL
 
 PLACE = (JOURNAL.c.epoch, JOURNAL.c.revision)
@@ -64,7 +64,7 @@ class SqlJournal(Lines, Comparisons):
         """Return the last version of every document that is deleted, which one made again continues."""
         found = await self._read(_latest)
         lines = found[2] if found else []
-        return {(Collection(line.collection), line.key): line.version for line in lines if line.body is None}
+        return {(collection_of(line.collection), line.key): line.version for line in lines if line.body is None}
 
     async def marks(self) -> Sequence[Mark]:
         """Return the highest revision of every epoch, oldest epoch first."""
@@ -167,4 +167,4 @@ def _newest_lines() -> Select[Any]:
 
 
 def _document(line: Row[Any]) -> Stored:
-    return Stored(Collection(line.collection), line.key, line.version, line.body, line.at, line.actor)
+    return Stored(collection_of(line.collection), line.key, line.version, line.body, line.at, line.actor)

@@ -113,7 +113,7 @@ class StoreUnavailableError(Exception):
 
 
 class StoreRefusedError(StoreUnavailableError):
-    """The store is there, and what it was given breaks a rule of its own: to wait does not help."""
+    """The store is there, and refuses what it was given: it would refuse it again."""
 
 
 class StoreAddressError(ValueError):
@@ -126,6 +126,15 @@ class EmptyError(StoreUnavailableError):
 
 class StrangeError(StoreUnavailableError):
     """The live state is not one that follows what is known of it: it is looked at before anything is written."""
+
+
+def collection_of(name: str) -> Collection:
+    """Return the collection of a name. Raises StoreUnavailableError for one that only a newer Crossfade knows."""
+    try:
+        return Collection(name)
+    except ValueError:
+        told = f'there are documents of a kind that this Crossfade does not know, "{name}": a newer one wrote them'
+        raise StoreUnavailableError(told) from None
 
 
 class Store(Protocol):

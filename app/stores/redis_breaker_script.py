@@ -37,6 +37,18 @@ local function try(it, keys, since)
   enter(it, 'half_open', since, 'the wait is over')
 end
 
+local function set_back(it, keys, rules)
+  local since, ordered, ends = it.since, it.ordered, it.ends
+  it.since, it.ordered = math.min(since, now), math.min(ordered, now)
+  if it.state == 'open' then it.ends = math.min(ends, now + it.wait) end
+  if it.since < since or it.ordered < ordered or it.ends < ends then it.changed = true end
+  if redis.call('ZCOUNT', keys.places, '(' .. (now + rules.probe_timeout_s), '+inf') > 0 then
+    for _, probe in ipairs(redis.call('ZRANGE', keys.places, 0, -1)) do
+      redis.call('ZADD', keys.places, now + rules.probe_timeout_s, probe)
+    end
+  end
+end
+
 local function catch_up(it, keys, rules)
   if it.state == 'open' and now >= it.ends then
     try(it, keys, it.ends)
@@ -92,7 +104,7 @@ local function seen(it, keys, rules, told)
   local sums, fields = {c = 0, f = 0, s = 0}, redis.call('HGETALL', keys.window)
   for i = 1, #fields, 2 do
     local at, what = string.match(fields[i], '^(%d+)(%a)$')
-    if tonumber(at) < oldest then
+    if tonumber(at) < oldest or tonumber(at) > slot then
       redis.call('HDEL', keys.window, fields[i])
     else
       sums[what] = sums[what] + fields[i + 1]
@@ -165,7 +177,12 @@ end
 
 local function exchange(keys, name, rules, told)
   local it = read(keys.state)
-  if it then catch_up(it, keys, rules) else it = born(keys, told) end
+  if it then
+    set_back(it, keys, rules)
+    catch_up(it, keys, rules)
+  else
+    it = born(keys, told)
+  end
   if told.order ~= cjson.null then obey(it, keys, told.order) end
   local sums = seen(it, keys, rules, told)
   take_on(it, keys, rules, told)
@@ -197,6 +214,7 @@ Takes a channel and, for each breaker, its name, its rules and a `Told`, as JSON
 keys are three for each breaker: state, window, places of probes.
 
 A breaker that nobody knows becomes what the first process tells of it. An era is the time in milliseconds, or one more
-than the last, so that none is given twice, not even when Redis has forgotten everything. Keys are kept for a day after
+than the last, so that none is given twice, not even when Redis has forgotten everything. A clock that was set back
+lengthens no wait: what lies ahead of it is drawn near. Keys are kept for a day after
 the last process has asked. A window has at most 60 slots, each of at least a second.
 """

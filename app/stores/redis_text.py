@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.stores.records import Action, Change, Collection, Entry, Snapshot, Stored
+from app.stores.records import Action, Change, Collection, Entry, Snapshot, Stored, collection_of
 
 
 def name_of(collection: Collection, key: str) -> str:
@@ -30,7 +30,7 @@ def text_of(document: Stored) -> str:
 def stored(text: str) -> Stored:
     """Read a document."""
     version, about, body = _parts(text)
-    return Stored(Collection(about["collection"]), about["key"], version, body, about["at"], about["actor"])
+    return Stored(collection_of(about["collection"]), about["key"], version, body, about["at"], about["actor"])
 
 
 def entry(epoch: str, found: tuple[str, list[str]]) -> Entry:
@@ -46,7 +46,7 @@ def brought_up(state: Snapshot, later: Sequence[Entry]) -> Snapshot:
     """Return a state after what came later, its documents in order; some of them may know of it already."""
     documents = {(each.collection, each.key): each for each in state.documents}
     for change in later:
-        name = (Collection(change.collection), change.key)
+        name = (collection_of(change.collection), change.key)
         documents.pop(name, None)
         if change.version is not None and change.body is not None:
             documents[name] = Stored(*name, change.version, change.body, change.at, change.actor)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import signal
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from tests.inprocess import FLAG, ROUTE, Service, running, settings_in
 from tests.servers import RedisServer, free_port, redis_server
 
 PATIENCE_S = 15.0
+
+START_S = 6.5
+"""Twice the two seconds that are had with a journal, and what else a start takes on a slow machine."""
 
 NOWHERE = f"postgresql://nobody:nothing@127.0.0.1:{free_port()}/nothing"
 """A journal that is away."""
@@ -230,3 +235,16 @@ async def test_what_only_the_journal_tells_is_503_without_it(tmp_path: Path, red
             assert (away.status_code, away.json()["code"]) == (503, "store_unavailable"), path
             assert int(away.headers["retry-after"]) > 0
             assert away.json()["detail"].startswith("this is read from the journal, which cannot be asked: ")
+
+
+async def test_a_start_waits_for_a_silent_journal_once_and_not_for_each_thing_it_asks(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        nobody = f"postgresql://nobody:nothing@127.0.0.1:{silent.getsockname()[1]}/nothing"
+        async with running(settings_of(tmp_path, redis)) as before:
+            await before.with_rag(100)
+        began = time.monotonic()
+        async with running(settings_of(tmp_path, redis, database_url=nobody)) as cold:
+            assert time.monotonic() - began < START_S
+            assert await decided(cold) == "new"

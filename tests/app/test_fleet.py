@@ -2,14 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
+from orjson import dumps
+from redis import Redis
 
-from tests.inprocess import Service, running, settings_in
+from tests.app.stores.changes import change
+from tests.inprocess import FLAG, Service, running, settings_in
 from tests.servers import RedisServer, redis_server
 
 PATIENCE_S = 10.0
+
+NEWER = {2: {"weather": "rain"}, 3: {}}
+"""What a newer process writes over a version of a flag, and then an older one's form again."""
+
+
+class NewerCollection(StrEnum):
+    """A kind of documents that only a newer process knows."""
+
+    WEATHER = "weather"
 
 
 @pytest.fixture
@@ -39,6 +53,13 @@ async def until(service: Service, expected: int) -> None:
     """Let the event loop go on until the process has it in force."""
     async with asyncio.timeout(PATIENCE_S):
         while weight(service) != expected:
+            await asyncio.sleep(0)
+
+
+async def until_fresh(service: Service, *, fresh: bool) -> None:
+    """Let the event loop go on until the process says so of its state."""
+    async with asyncio.timeout(PATIENCE_S):
+        while service.services.standing.is_fresh != fresh:
             await asyncio.sleep(0)
 
 
@@ -134,3 +155,36 @@ async def test_a_process_that_starts_later_has_everything(
     await pair[0].with_rag(12.5)
     async with running(settings_in(tmp_path / "data", redis_url=redis.url)) as third:
         assert weight(third) == 12_500
+
+
+async def test_an_older_process_goes_on_with_what_it_knows_when_a_newer_one_writes_what_it_cannot_read(
+    pair: tuple[Service, Service],
+) -> None:
+    one, other = pair
+    await one.with_rag(25)
+    await until(other, 25_000)
+    newer, readable = (change("rag-v2", version, dumps(FLAG | more).decode()) for version, more in NEWER.items())
+    await one.services.store.write([newer])
+    await until_fresh(other, fresh=False)
+    assert (await other.ask("GET", "/readyz")).json()["state"] == "stale"
+    assert weight(other) == 25_000
+    await one.services.store.write([readable])
+    await until_fresh(other, fresh=True)
+    assert weight(other) == 0
+
+
+async def test_documents_of_a_kind_that_only_a_newer_process_knows_are_left_alone(
+    pair: tuple[Service, Service], redis: RedisServer
+) -> None:
+    one, other = pair
+    await one.with_rag(25)
+    await until(other, 25_000)
+    kind: Any = NewerCollection.WEATHER
+    await one.services.store.write([change("rain", 0, "{}", kind)])
+    await one.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 50})
+    await until(other, 50_000)
+    with Redis.from_url(redis.url) as client:
+        client.flushall()
+    for each in pair:
+        await until_fresh(each, fresh=False)
+        assert weight(each) == 50_000

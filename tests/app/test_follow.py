@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 
+import pytest
 from structlog.testing import capture_logs
 
 from app.clock import Clock
@@ -48,6 +49,26 @@ def test_a_follower_outlives_a_failure_that_nobody_foresaw() -> None:
         await asyncio.wait([task])
 
     run_virtually(scenario())
+
+
+class Odd(Stumbling):
+    """A store that has once given what it has, and then gives what nobody can read."""
+
+    async def load(self) -> Snapshot:
+        return Snapshot("epoch", 7, ())
+
+    async def since(self, _epoch: str, _revision: int) -> Sequence[Entry] | None:
+        raise LookupError("nobody foresaw this")
+
+
+async def test_who_cannot_take_in_what_the_store_has_does_not_say_that_he_has_it() -> None:
+    standing = Standing(Clock())
+    follower = Follower(Odd(), Live(None, lambda _: None), standing, lambda: 0.5)
+    await follower.catch_up()
+    assert standing.is_fresh
+    with pytest.raises(LookupError):
+        await follower.catch_up()
+    assert not standing.is_fresh
 
 
 class Away:

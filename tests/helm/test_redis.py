@@ -77,6 +77,18 @@ def test_a_full_redis_refuses_writes_and_drops_nothing(tmp_path: Path) -> None:
         assert client.get("flag") == b"on"
 
 
+def test_answers_that_are_kept_for_a_while_make_room_for_the_state_and_never_the_other_way(tmp_path: Path) -> None:
+    with started(tmp_path) as client:
+        client.set("flag", "on")
+        for number in range(1000):
+            client.set(f"answer {number}", "x" * 10_000, ex=3600)
+        client.set("flag written later", "x" * 100_000)
+        assert client.get("flag") == b"on"
+        assert client.get("flag written later") is not None
+        assert client.get("answer 999") is not None
+        assert client.get("answer 0") is None
+
+
 def test_nobody_enters_without_the_password_and_the_command_line_does_not_show_it(tmp_path: Path) -> None:
     with started(tmp_path) as client:
         port = client.connection_pool.connection_kwargs["port"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -10,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from app.cli import app
 from tests.faulty import ERROR, OK, faulty
 from tests.servers import redis_server
-from tests.service import PATIENCE_S, WITHOUT_TLS, RunningService, started
+from tests.service import ADMIN, PATIENCE_S, WITHOUT_TLS, RunningService, started
 
 pytestmark = pytest.mark.xdist_group("workers")
 
@@ -107,6 +110,10 @@ def test_an_order_is_obeyed_by_every_worker(many: RunningService) -> None:
     for command, state in (("open", "forced_open"), ("reset", "closed")):
         assert many.ok("POST", f"/breakers/rag/new/{command}")["scope"] == "fleet"
         asyncio.run(_settled(many, state))
+        shown = CliRunner().invoke(app, ["breakers"], env={"CROSSFADE_URL": many.url, "CROSSFADE_TOKEN": ADMIN}).stdout
+        assert [state.replace("_", " "), "fleet"] == re.split("  +", shown.splitlines()[-1])[2:4]
+    told = many.ok("GET", "/audit?target=breaker:rag/new")["items"]
+    assert [each["action"] for each in told] == ["breaker_reset", "breaker_open"]
 
 
 async def _settled(service: RunningService, state: str) -> None:

@@ -35,7 +35,7 @@ def test_breakers_are_listed_and_the_closed_ones_are_not_in_the_status(
     crossfade: Crossfade, running: RunningService, route: str
 ) -> None:
     running.ok("POST", f"/breakers/{route}/new/open")
-    assert f"{route}  new      forced open" in crossfade("breakers").stdout
+    assert f"{route}  new      forced open  process" in crossfade("breakers").stdout
     status = crossfade("status")
     assert status.exit_code == 0
     assert f"{route}  new      forced open" in status.stdout

@@ -1,6 +1,6 @@
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
@@ -157,17 +157,6 @@ async def test_a_row_that_the_database_refuses_holds_up_no_others(
     assert kept(tmp_path) == 49
 
 
-async def test_a_spill_that_the_database_refuses_is_put_aside_and_holds_nothing_up(tmp_path: Path) -> None:
-    async with opened(tmp_path):
-        refuse(tmp_path, "o1")
-    refused = spill.write(tmp_path, rows(2))
-    async with opened(tmp_path) as each:
-        each.add(rows(1, "p"))
-        await until_none_waits(each)
-    assert kept(tmp_path) == 1
-    assert refused.with_suffix(".damaged").exists()
-
-
 async def test_a_transaction_is_bounded_by_its_text_too(tmp_path: Path) -> None:
     long = [each._replace(body='"' + "x" * MOST_BYTES + '"') for each in rows(3)]
     async with opened(tmp_path, flush_s=0.01) as each:
@@ -175,6 +164,104 @@ async def test_a_transaction_is_bounded_by_its_text_too(tmp_path: Path) -> None:
         assert each._next() == long[:1]
         await until_none_waits(each)
     assert kept(tmp_path) == 3
+
+
+class Counting(SqlOutcomes):
+    """Knows how often it was asked to write."""
+
+    attempts = 0
+
+    async def append(self, rows: Sequence[OutcomeRow]) -> int:
+        """Count, and write."""
+        self.attempts += 1
+        return await super().append(rows)
+
+
+async def until_tried(store: Counting, attempts: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while store.attempts < attempts:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_database_that_can_be_read_and_not_written_loses_nothing_however_often_it_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "AGAIN_S", 0)
+    settings = settings_in(tmp_path, outcome_flush_s=0.01)
+    engine = outcomes_sqlite_engine(tmp_path / "outcomes.db", busy_timeout_s=0.01)
+    async with Counting(engine) as store, Pipeline(store, settings, Metrics(), Clock()) as each:
+        with locked(tmp_path):
+            each.add(rows(5))
+            await until_tried(store, 3 * BATCH.bit_length())
+            await store.check()
+            assert len(each._waiting) == 5
+        await until_kept(tmp_path, 5)
+
+
+async def test_a_spill_that_cannot_be_written_yet_costs_no_outcome_that_came_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "AGAIN_S", 0)
+    spill.write(tmp_path, rows(5))
+    settings = settings_in(tmp_path, outcome_flush_s=0.01)
+    engine = outcomes_sqlite_engine(tmp_path / "outcomes.db", busy_timeout_s=0.01)
+    async with Counting(engine) as store:
+        with locked(tmp_path):
+            async with Pipeline(store, settings, Metrics(), Clock()) as each:
+                await until_tried(store, 3 * BATCH.bit_length())
+                each.add(rows(1, "later"))
+                await until_tried(store, 6 * BATCH.bit_length())
+                assert len(each._waiting) == 1
+    async with opened(tmp_path):
+        await until_kept(tmp_path, 6)
+
+
+async def test_a_row_of_a_spill_that_the_database_refuses_holds_up_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "AGAIN_S", 0)
+    spill.write(tmp_path, [*rows(50), OutcomeRow("", "", "", "", "no time", T, "{}")])
+    async with opened(tmp_path) as each:
+        with closing(sqlite3.connect(tmp_path / "outcomes.db")) as file:
+            file.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON outcomes WHEN NEW.at = 'no time' "
+                "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            )
+        each.add(rows(1, "new"))
+        await until_kept(tmp_path, 51)
+        assert not each._waiting
+
+
+@pytest.mark.parametrize("text", ['["half', "\xff"], ids=["damaged", "not UTF-8"])
+async def test_a_damaged_spill_that_another_process_has_put_aside_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    damaged = spill.write(tmp_path, rows(2))
+    damaged.write_bytes(text.encode("latin-1"))
+    move = Path.replace
+
+    def as_the_second(self: Path, target: Path) -> Path:
+        move(self, target)
+        return move(self, target)
+
+    monkeypatch.setattr(Path, "replace", as_the_second)
+    async with opened(tmp_path) as each:
+        each.add(rows(1))
+        await until_kept(tmp_path, 1)
+
+
+async def test_a_spill_that_cannot_be_taken_away_is_written_once_and_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise PermissionError(30, "Read-only file system")
+
+    spill.write(tmp_path, rows(5))
+    monkeypatch.setattr(Path, "unlink", read_only)
+    for number in (1, 2):
+        async with opened(tmp_path) as each:
+            each.add(rows(number, "new"))
+            await until_kept(tmp_path, 5 + number)
 
 
 async def test_old_outcomes_are_forgotten_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,10 @@
 import asyncio
+import gc
 import signal
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from app.stores.engines import DatabaseUrlError, engine_of
 from app.stores.journal import SqlJournal
 from app.stores.records import StoreUnavailableError
 from app.stores.sql import SqlStore
+from app.stores.sqlite import shared_sqlite_engine
 from tests.app.stores.changes import change
 from tests.app.stores.test_journal import line
 from tests.postgres import PostgresServer, postgres_server, schema_of_its_own
@@ -207,3 +211,21 @@ async def test_two_processes_worth_of_stores_write_one_sqlite_file_in_turns(tmp_
         lines = await asyncio.gather(*writes)
         assert sorted(entry.revision or 0 for (entry,) in lines) == list(range(1, 41))
         assert await one.load() == await other.load()
+
+
+async def test_an_error_that_comes_after_its_caller_has_left_is_not_complained_of(tmp_path: Path) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    engine = shared_sqlite_engine(tmp_path / "journal.db", busy_timeout_s=0.2)
+    async with SqlJournal(engine) as journal:
+        with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            write = asyncio.create_task(journal.append([line(1)]))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            write.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await write
+            del write
+    gc.collect()
+    assert complaints == []
