@@ -14,7 +14,7 @@ from app.metrics import Metrics
 from app.outcomes import spill
 from app.settings import Settings
 from app.stores.outcomes import OutcomeRow, SqlOutcomes
-from app.stores.records import StoreUnavailableError
+from app.stores.records import RefusedError, StoreUnavailableError
 
 log = structlog.get_logger("crossfade.outcomes")
 
@@ -128,16 +128,17 @@ class Pipeline:
             self._bytes -= len(row.body) + ROW_BYTES
 
     async def _failed(self, error: StoreUnavailableError) -> None:
-        """Tell once that the database is away; of a batch that it refuses while it is there, try half the next time.
+        """Tell once that the database is away; of a batch that it does not take while it is there, try half next time.
 
-        A row that it refuses alone is dropped and told, so that it holds up no others.
+        A row that it refuses alone is dropped and told, so that it holds up no others; one that it cannot write, with a
+        full disk or read-only, waits.
         """
         if not self._is_away:
             log.warning("outcomes wait: they cannot be written", why=str(error), rows=len(self._waiting))
         self._is_away = True
         with suppress(StoreUnavailableError):
             await self._store.check()
-            if self._batch == 1:
+            if self._batch == 1 and isinstance(error, RefusedError):
                 log.error("an outcome is dropped: the database refuses it", id=self._waiting[0].id, why=str(error))
                 self._forget([self._waiting[0]])
             self._batch = max(1, self._batch // 2)

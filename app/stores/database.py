@@ -7,15 +7,18 @@ from typing import Any, Self, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.util import greenlet_spawn
 
-from app.stores.records import StoreUnavailableError
+from app.stores.records import RefusedError, StoreUnavailableError
 from app.stores.schema import META
 from app.stores.upgrade import NewerSchemaError, prepare
 
 T = TypeVar("T")
+
+OF_VALUES = {"22", "23", "54"}
+"""Classes of Postgres' SQLSTATE that are about what was given: its values, constraints on them, their size."""
 
 
 def random_epoch() -> str:
@@ -111,7 +114,13 @@ async def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
     except (DBAPIError, PoolTimeoutError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         what = str(cause) or "it does not answer"
-        raise StoreUnavailableError(f"the database {engine.url.database} failed: {what}") from error
+        failed = RefusedError if _is_of_values(error) else StoreUnavailableError
+        raise failed(f"the database {engine.url.database} failed: {what}") from error
+
+
+def _is_of_values(error: Exception) -> bool:
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DataError | IntegrityError) or state[:2] in OF_VALUES
 
 
 def _transacted(engine: Engine, work: Callable[[Connection], T]) -> T:

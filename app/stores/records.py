@@ -112,6 +112,10 @@ class StoreUnavailableError(Exception):
     """The store cannot be read or written at the moment; nothing was acknowledged."""
 
 
+class RefusedError(StoreUnavailableError):
+    """The store is there and does not take what it was given; it may take something else."""
+
+
 class StoreAddressError(ValueError):
     """A setting names no store that can be used; the message says which and why, and shows no password."""
 

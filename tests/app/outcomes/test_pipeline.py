@@ -1,6 +1,6 @@
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
@@ -123,6 +123,35 @@ async def test_a_row_that_the_database_refuses_holds_up_no_others(
         each.add(rows(50))
         await until_kept(tmp_path, 49)
         assert not each._waiting
+
+
+class Tried(SqlOutcomes):
+    """Counts how often it was asked to keep rows."""
+
+    tries = 0
+
+    async def append(self, rows: Sequence[OutcomeRow]) -> int:
+        """Count, and keep them."""
+        self.tries += 1
+        return await super().append(rows)
+
+
+async def test_while_the_database_can_be_read_but_not_written_no_outcome_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "AGAIN_S", 0)
+    settings = settings_in(tmp_path, outcome_flush_s=0.01)
+    async with Tried(outcomes_sqlite_engine(tmp_path / "outcomes.db")) as store:
+        await store.check()
+        with closing(sqlite3.connect(tmp_path / "outcomes.db")) as file:
+            file.execute("ALTER TABLE outcomes RENAME TO away")
+            async with Pipeline(store, settings, Metrics(), Clock()) as each:
+                each.add(rows(5))
+                async with asyncio.timeout(PATIENCE_S):
+                    while store.tries < 20:
+                        await asyncio.sleep(0.01)
+                file.execute("ALTER TABLE away RENAME TO outcomes")
+                await until_kept(tmp_path, 5)
 
 
 async def test_old_outcomes_are_forgotten_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
