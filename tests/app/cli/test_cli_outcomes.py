@@ -50,9 +50,7 @@ def test_a_file_that_cannot_be_written_is_told(crossfade: Crossfade, tmp_path: P
     assert (done.exit_code, "cannot be written" in done.stderr) == (2, True)
 
 
-def test_a_device_is_written_to_and_not_replaced_by_a_file(
-    crossfade: Crossfade, reported: str, tmp_path: Path
-) -> None:
+def test_a_device_is_written_to_and_not_replaced_by_a_file(crossfade: Crossfade, reported: str, tmp_path: Path) -> None:
     pipe, got = tmp_path / "pipe", []
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: got.extend(pipe.read_bytes().splitlines()))
