@@ -13,6 +13,18 @@ PROBLEM_TYPE = "application/problem+json"
 LONGEST_PLACE = 12
 """How many steps into a document a problem names."""
 
+PLAIN = {
+    "extra_forbidden": "unknown field",
+    "model_type": "give an object",
+    "model_attributes_type": "give an object",
+    "dict_type": "give an object",
+    "tuple_type": "give a list",
+    "list_type": "give a list",
+    "set_type": "give a list",
+    "frozen_set_type": "give a list",
+}
+"""What is told in place of pydantic's own messages that speak of Python, by its types of errors."""
+
 
 class Code(StrEnum):
     """The stable codes of problem documents."""
@@ -100,4 +112,6 @@ def _field(location: Iterable[str | int]) -> str:
 def _message(error: Mapping[str, Any], field: str) -> str:
     if not field and error["type"] == "missing":
         return "send a JSON body"
-    return str(error["msg"]).removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown field")
+    if told := PLAIN.get(error["type"]):
+        return told
+    return str(error["msg"]).removeprefix("Value error, ")

@@ -25,6 +25,7 @@ from app.api import (
     tokens,
     transfer,
 )
+from app.api.hot import find
 from app.api.openapi import openapi
 from app.background import running
 from app.clock import Clock
@@ -183,6 +184,9 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
 async def _http_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == 404 and find("POST", request.scope["path"]):
+        # the shell answers a POST there itself, and the table of FastAPI does not know it
+        error = HTTPException(405, headers={"Allow": "POST"})
     known = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
     told = {
         404: f"there is nothing at {request.url.path}; /docs lists what there is",

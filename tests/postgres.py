@@ -115,13 +115,14 @@ def postgres_url() -> Iterator[str]:
 def schema_of_its_own(url: str) -> Iterator[str]:
     """Make an empty schema in a database, give the URL that leads into it, and drop it at the end of the block."""
     name = f"test_{uuid4().hex}"
-    _say(url, f"CREATE SCHEMA {name}")
+    say(url, f"CREATE SCHEMA {name}")
     try:
         yield f"{url}{'&' if '?' in url else '?'}search_path={name}"
     finally:
-        _say(url, f"DROP SCHEMA {name} CASCADE")
+        say(url, f"DROP SCHEMA {name} CASCADE")
 
 
-def _say(url: str, statement: str) -> None:
+def say(url: str, statement: str) -> None:
+    """Run one statement."""
     command: list[str | Path] = [BINARIES / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", statement]
     subprocess.run(command, check=True, capture_output=True)

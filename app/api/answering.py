@@ -15,6 +15,8 @@ from app.traffic import Choice
 from app.wiring import Services
 from routers.attempts import failure_status, first_cause, retry_after_s
 from routers.call import Answer, Call, Headers
+from routers.causes import UNSENT
+from routers.dispatch import may_repeat
 from routers.model import Route
 from routers.profiles.signals import NO_SIGNALS, Signals
 
@@ -120,6 +122,15 @@ def _failure(exchange: Exchange, now: float, marks: Headers) -> ProblemError:
         {"backend": each.backend, "cause": each.cause, "status": each.status, "ms": round(each.elapsed_ms, 1)}
         for each in made
     ]
-    told = "; ".join(f"{each.backend}: {each.cause}" for each in made)
-    detail = f'no backend of route "{exchange.route.name}" answered: {told or "its deadline was over"}'
+    detail = f'no backend of route "{exchange.route.name}" answered: {_told(exchange) or "its deadline was over"}'
     return ProblemError(status, _FAILURE[status], detail, headers=headers, attempts=attempts)
+
+
+def _told(exchange: Exchange) -> str:
+    """Name the attempts for people, and who was not asked because of the route's rule for sending calls again."""
+    made, route = exchange.given.carried.attempts, exchange.route
+    told = [f"{each.backend}: {each.cause}{f' {each.status}' if each.status else ''}" for each in made]
+    left = exchange.choice.plan.order[len(made) :]
+    if left and made and made[-1].cause not in UNSENT and not may_repeat(route, exchange.call.method):
+        told.append(f'{left[0]} was not asked: fallback.replay is "{route.replay}", so a call may not be sent twice')
+    return "; ".join(told)

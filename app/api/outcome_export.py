@@ -1,10 +1,11 @@
 """`GET /outcomes/export`: outcomes as a file, streamed."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from app.api.params import NO_NUL, Reader, ServicesOf
 from app.errors import Code, ProblemError
@@ -17,7 +18,19 @@ router = APIRouter(prefix="/outcomes", tags=["outcomes"])
 MEDIA = {Format.JSONL: "application/x-ndjson", Format.PARQUET: "application/vnd.apache.parquet"}
 
 Text = Annotated[str | None, Query(max_length=128, pattern=NO_NUL)]
-Time = Annotated[AwareDatetime | None, Query(description="When it happened, with a time zone.")]
+
+
+def _in_utc(time: datetime | None) -> datetime | None:
+    try:
+        return time and time.astimezone(UTC)
+    except OverflowError:
+        told = "is no time that UTC can name"
+        raise ValueError(told) from None
+
+
+Time = Annotated[
+    AwareDatetime | None, AfterValidator(_in_utc), Query(description="When it happened, with a time zone.")
+]
 
 
 @router.get("/export", response_class=StreamingResponse)

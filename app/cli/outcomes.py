@@ -1,8 +1,10 @@
 """`crossfade outcomes export`: what came of decisions, as a file."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -39,17 +41,39 @@ def export(
     """
     wanted = {"route": route, "side": side, "kind": kind, "since": since, "until": until}
     query = {**wanted, "labelled": str(labelled).lower(), "format": form}
-    if output is None:
-        service.download("/outcomes/export", sys.stdout.buffer, **query)
+    with _written(output) as file:
+        service.download("/outcomes/export", file, **query)
+    if output is None or not output.is_file():
         return
+    written = {"file": str(output), "bytes": output.stat().st_size}
+    show(written, lambda document: [f"{document['bytes']:,} bytes are in {document['file']}."])
+
+
+@contextmanager
+def _written(output: Path | None) -> Iterator[BinaryIO]:
+    """Give what is written to: standard output, a device or a pipe, or a file that is there at the end of the block."""
+    try:
+        if output is None:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        elif output.exists() and not output.is_file() and not output.is_dir():
+            with output.open("wb") as pipe:
+                yield pipe
+        else:
+            with _replaced(output.resolve()) as file:
+                yield file
+    except BrokenPipeError:
+        raise  # whoever reads has enough
+    except OSError as error:
+        raise usage(f"{output or 'standard output'} cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def _replaced(output: Path) -> Iterator[BinaryIO]:
     unfinished = output.with_name(f"{output.name}.part")
     try:
         with unfinished.open("wb") as file:
-            service.download("/outcomes/export", file, **query)
+            yield file
         unfinished.replace(output)
-    except OSError as error:
-        raise usage(f"{output} cannot be written: {error.strerror}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
-    written = {"file": str(output), "bytes": output.stat().st_size}
-    show(written, lambda document: [f"{document['bytes']:,} bytes are in {document['file']}."])

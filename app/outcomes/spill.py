@@ -22,12 +22,15 @@ def write(folder: Path, rows: Sequence[OutcomeRow]) -> Path:
     make_folder(folder)
     file = folder / f"{PREFIX}{uuid4().hex}{ENDING}"
     unfinished = file.with_suffix(".part")
-    make_private(unfinished)
-    with unfinished.open("wb") as lines:
-        lines.writelines(orjson.dumps(tuple(row)) + b"\n" for row in rows)
-        lines.flush()
-        os.fsync(lines.fileno())
-    unfinished.replace(file)
+    try:
+        make_private(unfinished)
+        with unfinished.open("wb") as lines:
+            lines.writelines(orjson.dumps(tuple(row)) + b"\n" for row in rows)
+            lines.flush()
+            os.fsync(lines.fileno())
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return file
 
 

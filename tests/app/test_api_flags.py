@@ -123,7 +123,9 @@ async def test_evaluation_shows_its_way(service: Service) -> None:
         ({"key": "x", "prerequisites": [{"flag": "nope", "variants": ["on"]}]}, 'unknown flag "nope"'),
         ({"key": "x", "prerequisites": [{"flag": "x", "variants": ["on"]}]}, "its own prerequisite"),
         ({"key": "x", "rules": [{"name": "r", "when": {"op": "eq"}, "serve": {"variant": "on"}}]}, "rules.0.when"),
-        ([], "valid dictionary"),
+        ([], "give an object"),
+        ({"key": "x", "variants": ["a", "b"]}, "variants: give an object"),
+        ({"key": "x", "tags": "a"}, "tags: give a list"),
     ],
 )
 async def test_a_wrong_flag_is_refused_with_the_place_named(service: Service, document: object, told: str) -> None:

@@ -80,6 +80,18 @@ async def test_when_both_fail_a_problem_lists_the_attempts(
     assert "x-crossfade-fallback" not in answer.headers
 
 
+async def test_who_was_not_asked_because_of_the_replay_rule_is_told_with_the_rule(service: Service) -> None:
+    await service.with_rag(100)
+    service.script.answers["http://new:2"] = fails(Cause.TIMEOUT)
+    await service.ok("PATCH", "/routes/rag", {"fallback": {"replay": "safe"}}, if_match="*")
+    problem = (await service.ask("POST", "/route/rag", {}, X_User_Id="u1")).json()
+    assert 'new: timeout; legacy was not asked: fallback.replay is "safe"' in problem["detail"]
+    await service.ok("PATCH", "/routes/rag", {"fallback": {"replay": "always"}}, if_match="*")
+    service.script.answers["http://legacy:1"] = fails(Cause.TIMEOUT)
+    problem = (await service.ask("POST", "/route/rag", {}, X_User_Id="u1")).json()
+    assert problem["detail"].endswith("new: timeout; legacy: timeout")
+
+
 async def test_the_same_user_is_always_on_the_same_side_and_a_raise_moves_nobody_out(service: Service) -> None:
     await service.with_rag(30)
     users = [f"user-{number}" for number in range(60)]

@@ -167,7 +167,9 @@ async def test_ugly_paths_and_queries_are_problems(standing: Service, path: str)
 
 
 @pytest.mark.parametrize("method", ["FOO", "TRACE", "PROPFIND", "QUERY", "PATCH", "DELETE"])
-@pytest.mark.parametrize("path", ["/flags", "/import", "/metrics"])
+@pytest.mark.parametrize(
+    "path", ["/flags", "/import", "/metrics", "/outcomes", "/api/outcomes", "/routes/rag/decision"]
+)
 async def test_a_method_that_does_not_go_with_a_path_is_405(standing: Service, method: str, path: str) -> None:
     answer = await standing.client.request(method, path)
     assert_is_a_problem(answer, (method, path))

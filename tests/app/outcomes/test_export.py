@@ -47,6 +47,12 @@ async def test_a_time_without_a_zone_and_an_unknown_format_are_refused(service: 
         assert (await service.client.get("/outcomes/export", params=query)).status_code == 422
 
 
+async def test_a_time_that_utc_cannot_name_is_refused_before_anything_is_answered(service: Service) -> None:
+    for time in ("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"):
+        answer = await service.client.get("/outcomes/export", params={"since": time})
+        assert (answer.status_code, "since" in answer.json()["detail"]) == (422, True)
+
+
 async def test_a_parquet_file_has_what_the_lines_have(service: Service) -> None:
     pytest.importorskip("pyarrow")
     from pyarrow import parquet  # noqa: PLC0415 - an extra that need not be there

@@ -14,8 +14,9 @@ from app.outcomes import spill
 from app.outcomes.pipeline import LAST_WRITE_S, Pipeline
 from app.stores.engines import engine_of
 from app.stores.outcomes import OutcomeRow, SqlOutcomes
+from app.stores.records import RefusedError, StoreUnavailableError
 from tests.inprocess import settings_in
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer, postgres_server, say
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
@@ -69,3 +70,16 @@ async def test_a_stop_beside_a_frozen_postgres_spills_in_bounded_time_what_the_n
                 await asyncio.sleep(0.01)
         first, last = await store.span()
         assert last - first + 1 == len(ROWS)
+
+
+async def test_a_postgres_that_can_only_be_read_refuses_no_outcome_and_one_that_takes_no_nul_does(
+    postgres: PostgresServer,
+) -> None:
+    async with opened(postgres) as store:
+        with pytest.raises(RefusedError):
+            await store.append([ROWS[0]._replace(body="a\x00b")])
+    say(postgres.url, "ALTER DATABASE postgres SET default_transaction_read_only = on")
+    async with opened(postgres) as store:
+        with pytest.raises(StoreUnavailableError) as raised:
+            await store.append(ROWS)
+    assert not isinstance(raised.value, RefusedError)

@@ -1,4 +1,5 @@
 import asyncio
+import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -15,7 +16,7 @@ from app.stores.outcomes import OutcomeRow, SqlOutcomes
 from app.stores.sqlite import outcomes_sqlite_engine
 from tests.inprocess import Ticking, settings_in
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 T = "2026-03-29T12:00:00.000000+00:00"
 
 
@@ -119,6 +120,17 @@ async def test_what_cannot_be_written_at_the_end_is_carried_over_by_the_next_sta
         again.add([*rows(5), *rows(1, "p")])
         await until_kept(tmp_path, 6)
     assert spill.files_in(tmp_path) == []
+
+
+def test_a_spill_for_which_there_is_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            spill.write(tmp_path, rows(5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [*tmp_path.iterdir()] == []
 
 
 async def test_a_damaged_spill_is_put_aside_and_holds_nothing_up(tmp_path: Path) -> None:
