@@ -140,6 +140,14 @@ class Backend(Part):
     breaker: BreakerPolicy = BreakerPolicy()
     health: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]{0,255}$")] = "/health"
 
+    @field_validator("health")
+    @classmethod
+    def stays_below(cls, path: str) -> str:
+        """Refuse a path that leads above the URL."""
+        if ".." in path.split("/"):
+            raise ValueError("may not hold .. segments")
+        return path
+
     @field_validator("url")
     @classmethod
     def is_plain_http(cls, url: str) -> str:

@@ -5,9 +5,10 @@ from typing import Any
 
 import typer
 
+from app.cli.blocks import Block, Cell, Table, Tone, Toned
 from app.cli.client import Service
 from app.cli.command import command
-from app.cli.output import Block, Cell, Show, Table, Tone, Toned, percent
+from app.cli.output import Show, percent
 
 commands = typer.Typer()
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.blocks import Block, Cell, Fields, Table, Tone, Toned
 from app.cli.client import Service, part
 from app.cli.command import command
-from app.cli.output import Block, Cell, Fields, Show, Table, Tone, Toned, moment
+from app.cli.output import Show, moment
 from app.cli.routes import Name
 
 commands = typer.Typer()

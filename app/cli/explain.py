@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.blocks import Block, Cell, Fields, Table, Tone, Toned
 from app.cli.breakers import breakers_table
 from app.cli.client import Service, part
 from app.cli.command import command, group, usage
 from app.cli.exits import CommandError
 from app.cli.kills import kills_table
-from app.cli.output import Block, Cell, Fields, Show, Table, Tone, Toned
+from app.cli.output import Show
 from app.cli.routes import Name
 from app.cli.words import served
 

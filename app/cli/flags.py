@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from app.cli.blocks import Block, Fields, Table
 from app.cli.client import Service, part
 from app.cli.command import Key, Reason, command, group, usage
-from app.cli.output import Block, Fields, Show, Table, ago, moment
+from app.cli.output import Show, ago, moment
 from app.cli.words import condition_text, flag_state, served, value_text
 
 commands = group("List, show and create flags, and go back to older versions.")

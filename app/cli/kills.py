@@ -6,9 +6,10 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from app.cli.blocks import Block, Table, Tone, Toned
 from app.cli.client import Service, part
 from app.cli.command import Reason, command, usage
-from app.cli.output import Block, Show, Table, Tone, Toned, ago, moment
+from app.cli.output import Show, ago, moment
 
 commands = typer.Typer()
 

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.blocks import Block, Fields, Table
 from app.cli.client import Service, part
 from app.cli.command import command, group
-from app.cli.output import Block, Fields, Show, Table, moment
+from app.cli.output import Show, moment
 from app.cli.words import route_state
 
 commands = group("List routes and look at them.")

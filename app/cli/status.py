@@ -6,12 +6,13 @@ from typing import Any
 
 import typer
 
+from app.cli.blocks import Block, Tone, Toned
 from app.cli.breakers import breakers_table
 from app.cli.client import Service
 from app.cli.command import command
 from app.cli.exits import CommandError
 from app.cli.kills import kills_block
-from app.cli.output import Block, Show, Tone, Toned
+from app.cli.output import Show
 
 commands = typer.Typer()
 

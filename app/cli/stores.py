@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from app.cli.blocks import Block, Fields
 from app.cli.command import AsJson, epilog, group, telling, usage
 from app.cli.exits import CommandError, Exit
-from app.cli.output import Block, Fields, Show, ago
+from app.cli.output import Show, ago
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from app.cli.output import Block, Cell, Fields, Table, Toned
+from app.cli.blocks import Block, Cell, Fields, Table, Toned
 
 UNBOUNDED = 10_000
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from app.cli.blocks import Block, Table
 from app.cli.client import Service, part, stranger
 from app.cli.command import Reason, command, group
-from app.cli.output import Block, Show, Table, moment
+from app.cli.output import Show, moment
 
 commands = group("Make, list and revoke the tokens that callers show.")
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.blocks import Block, Cell, Table, Tone, Toned
 from app.cli.client import Service
 from app.cli.command import Reason, command
-from app.cli.output import Block, Cell, Show, Table, Tone, Toned
+from app.cli.output import Show
 from app.cli.words import value_text
 
 commands = typer.Typer()

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from app.cli.output import Cell, Tone, Toned, percent
+from app.cli.blocks import Cell, Tone, Toned
+from app.cli.output import percent
 
 Document = Mapping[str, Any]
 

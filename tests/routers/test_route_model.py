@@ -160,6 +160,7 @@ def test_four_fields_make_a_route() -> None:
         ("backends/new/max_concurrency", 0, "max_concurrency"),
         ("backends/new/health", "health", "backends.new.health"),
         ("backends/new/health", "/health?x", "backends.new.health"),
+        ("backends/new/health", "/../health", "may not hold .. segments"),
     ],
 )
 def test_a_wrong_route_is_refused_with_the_name_of_what_is_wrong(path: str, value: Any, says: str) -> None:

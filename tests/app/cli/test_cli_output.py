@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.output import Fields, Table, Tone, Toned, ago, moment
+from app.cli.blocks import Fields, Table, Tone, Toned
+from app.cli.output import ago, moment
 from app.cli.terminal import print_blocks
 from app.cli.words import OPERATORS, condition_text, served
 from flags.conditions import Operator

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from app.cli.blocks import Fields, Toned
 from app.cli.breakers import TONES
 from app.cli.explain import CAUSES, REASONS, explanation
-from app.cli.output import Fields, Toned
 from flags.names import Reason
 from routers.breaker import State
 from routers.causes import Cause
