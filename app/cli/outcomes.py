@@ -1,5 +1,6 @@
 """`crossfade outcomes export`: what came of decisions, as a file."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,9 @@ def _written(output: Path | None) -> Iterator[BinaryIO]:
     except BrokenPipeError:
         raise  # whoever reads has enough
     except OSError as error:
+        if output is None:
+            # what is left in its buffer would fail again at the end of the process, and be told a second time
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise usage(f"{output or 'standard output'} cannot be written: {error.strerror}.") from error
 
 

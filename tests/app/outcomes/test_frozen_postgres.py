@@ -14,7 +14,7 @@ from app.outcomes import spill
 from app.outcomes.pipeline import LAST_WRITE_S, Pipeline
 from app.stores.engines import engine_of
 from app.stores.outcomes import OutcomeRow, SqlOutcomes
-from app.stores.records import RefusedError, StoreUnavailableError
+from app.stores.records import StoreRefusedError, StoreUnavailableError
 from tests.inprocess import settings_in
 from tests.postgres import PostgresServer, postgres_server, say
 
@@ -76,10 +76,10 @@ async def test_a_postgres_that_can_only_be_read_refuses_no_outcome_and_one_that_
     postgres: PostgresServer,
 ) -> None:
     async with opened(postgres) as store:
-        with pytest.raises(RefusedError):
+        with pytest.raises(StoreRefusedError):
             await store.append([ROWS[0]._replace(body="a\x00b")])
     say(postgres.url, "ALTER DATABASE postgres SET default_transaction_read_only = on")
     async with opened(postgres) as store:
         with pytest.raises(StoreUnavailableError) as raised:
             await store.append(ROWS)
-    assert not isinstance(raised.value, RefusedError)
+    assert not isinstance(raised.value, StoreRefusedError)
