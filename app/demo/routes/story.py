@@ -64,13 +64,14 @@ class AllThree:
         """Bring new of films back, then kill the route of personas under calls of all three, and release it."""
         client = self.wings.stage.client
         users = {ROUTE: user_names(FEW), FILMS: self.films.people.users[:FEW], PERSONAS: VISITORS}
-        belongs = {route: await client.sides_of(route, few) for route, few in users.items()}
         await self.wings.start_new_films_again()
         async with AsyncExitStack() as flowing:
             began = time.perf_counter()
             streams = {route: await flowing.enter_async_context(self._stream(route, users[route])) for route in users}
             await self.wings.films_watch.until_state("closed", CLOSES_WITHIN_S)
             await asyncio.sleep(CALM_S)
+            # only now: while a breaker is open, the decision names the fallback
+            belongs = {route: await client.sides_of(route, few) for route, few in users.items()}
             await client.operate("POST", "/kill-switch", SCOPE)
             killed_at = time.perf_counter()
             await asyncio.sleep(CALM_S)
