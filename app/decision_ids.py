@@ -60,8 +60,7 @@ class DecisionIds:
     ) -> str:
         """Return a new id; `unit` is the caller's key, or whatever else stands in its place and names nobody."""
         hashed = self.unit_of(unit) if isinstance(unit, str | int) and unit != "" else ""
-        number = f"{self._process}-{next(self._numbers):x}"
-        told = f"{route}~{decided}~{served}~{reason}~{flag_version}~{int(at):x}~{hashed}~{number}"
+        told = f"{route}~{decided}~{served}~{reason}~{flag_version}~{int(at):x}~{hashed}~{self.next_number()}"
         if self._key is None:
             return f"{told}~{UNSIGNED}"
         mac = self._mac.copy()

@@ -24,7 +24,7 @@ class ParquetStream:
         """Begin a file. Raises NoParquetError."""
         try:
             import pyarrow as pa  # noqa: PLC0415 - large, and not everybody's
-            from pyarrow import parquet  # noqa: PLC0415
+            from pyarrow import parquet  # noqa: PLC0415 - large, and there only with the extra
         except ImportError as error:
             raise NoParquetError from error
 

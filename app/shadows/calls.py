@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 
 import structlog
 
@@ -159,9 +160,9 @@ class Shadows:
             watched = waiting.popleft()
             task = asyncio.create_task(self._see_through(watched))
             running.add(task)
-            task.add_done_callback(lambda done, watched=watched: self._ended(done, watched))  # type: ignore[misc]
+            task.add_done_callback(partial(self._ended, watched))
 
-    def _ended(self, task: asyncio.Task[None], watched: Watched) -> None:
+    def _ended(self, watched: Watched, task: asyncio.Task[None]) -> None:
         name = watched.route.name
         self._running[name].discard(task)
         if task.cancelled():
