@@ -44,6 +44,9 @@ from tests.faulty import (
 )
 from tests.routers.scripted import a_route, both, lanes_of
 
+NEW_MS = 600
+"""Half of it is for connecting, which a busy machine may take longer for than a quiet one."""
+
 LEGACY: Turn = [whole(b'{"from": "legacy"}')]
 FAULTS: dict[str, tuple[Turn, Cause]] = {
     "hangs": (HANGS, Cause.TIMEOUT),
@@ -85,7 +88,7 @@ class World:
         limits = {"deadline_ms": 2000, "idle_timeout_ms": 150, "profile": "rag", "fallback": {"replay": "always"}}
         sides = {
             name: {"url": side if isinstance(side, str) else side.url, "timeout_ms": limit_ms}
-            for name, side, limit_ms in (("new", self.new, 150), ("legacy", self.legacy, None))
+            for name, side, limit_ms in (("new", self.new, NEW_MS), ("legacy", self.legacy, None))
         }
         route = a_route(**(limits | sides | changes))
         self.lanes = self.lanes or lanes_of(route)
@@ -132,7 +135,7 @@ def test_a_host_that_swallows_connections_has_seen_nothing(run: Run) -> None:
                 result, took_s = await World(client, gone, legacy, {}).carry("POST", fallback={"replay": "never"})
                 assert result.backend == "legacy"
                 assert [attempt.cause for attempt in result.attempts] == [Cause.CONNECT, None]
-                assert took_s < 1.0
+                assert took_s < 1.5
 
     run(scenario())
 
@@ -164,9 +167,9 @@ async def test_when_both_fail_both_are_listed(first: str) -> None:
 async def test_when_both_hang_the_deadline_holds() -> None:
     async with faulty(HANGS) as both_hang, BackendClient() as client:
         world = World(client, both_hang, both_hang, {})
-        result, took_s = await world.carry(deadline_ms=400)
+        result, took_s = await world.carry(deadline_ms=1000)
         assert failure_status(result.attempts) == 504
-        assert 0.4 <= took_s < 1.5
+        assert 1.0 <= took_s < 2.5
         assert both_hang.connections == 2
 
 
