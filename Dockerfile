@@ -15,6 +15,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY backends backends
 COPY flags flags
+COPY rollouts rollouts
 COPY routers routers
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /opt/crossfade/bin/pip install --no-deps /wheels/*.whl
