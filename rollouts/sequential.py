@@ -14,6 +14,8 @@ from rollouts.wealth import TILTS, Wealth, gains, log_mean_exp
 GRID = tuple(math.log(32.0) * at / 30 for at in range(-30, 31))
 """Logs of the ratios, 1/32 to 32 and 12 % apart, on which the likelihood is kept for the interval."""
 
+_RISES = tuple(math.expm1(log) for log in GRID)
+
 
 def chance_of_new(ratio: float, exposed_new: int, exposed_control: int) -> float:
     """Return the chance that an event is the new side's when its rate is `ratio` times the control's."""
@@ -51,8 +53,10 @@ class Compared:
         self.below += events_control * exposed_new / everybody
         if events:
             share = exposed_new / everybody
-            for at, log_ratio in enumerate(GRID):
-                self.likelihood[at] += events_new * log_ratio - events * math.log1p(share * math.expm1(log_ratio))
+            self.likelihood = [
+                before + events_new * log_ratio - events * math.log1p(share * rise)
+                for before, log_ratio, rise in zip(self.likelihood, GRID, _RISES, strict=True)
+            ]
 
     @property
     def ratio(self) -> float | None:

@@ -14,6 +14,7 @@ RATIOS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 TILTS = tuple(math.log(ratio) for ratio in RATIOS)
 """How much likelier, in logs of odds, an event is than under the null: one bet on each."""
 
+_RISES = {sign: tuple(math.expm1(sign * tilt) for tilt in TILTS) for sign in (1, -1)}
 _MOST = 700.0
 
 
@@ -39,7 +40,9 @@ def gains(hits: float, trials: float, chance: float, sign: int) -> list[float]:
     `sign` 1 bets on more hits than that, -1 on fewer. That bets do not win on average needs no more than trials whose
     expected hits, given the past, are on the null's side of `chance`.
     """
-    return [sign * tilt * hits - trials * math.log1p(chance * math.expm1(sign * tilt)) for tilt in TILTS]
+    return [
+        sign * tilt * hits - trials * math.log1p(chance * rise) for tilt, rise in zip(TILTS, _RISES[sign], strict=True)
+    ]
 
 
 def mixed(logs: Sequence[float], begins: int) -> float:
