@@ -160,7 +160,7 @@ def test_a_step_that_begins_shows_its_safety_anew_and_keeps_the_harm() -> None:
 
 
 def test_steps_without_events_use_up_no_begin() -> None:
-    wealth = Wealth.of(1, 2)
+    wealth = Wealth.of([1.0], 2)
     wealth.begin()
     wealth.begin()
     assert wealth.runs == [[0.0]]
