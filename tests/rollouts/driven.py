@@ -6,10 +6,11 @@ from typing import Any
 
 from flags.model import Flag
 from flags.percentage import rolled_out, weight_of_variant
+from flags.raising import raises
 from rollouts import commands
 from rollouts.advance import advance
 from rollouts.commands import Answer, Order
-from rollouts.evidence import Evidence, Facts, Judgement, Recent, Verdict
+from rollouts.evidence import Evidence, Facts, Judgement, Verdict
 from rollouts.model import Rollout, RolloutState
 from rollouts.moves import Move, moved
 from rollouts.plan import Plan
@@ -101,6 +102,7 @@ class Driven:
         """Write the flag and the rollout as the move wants them, both or none."""
         after = flag_after(self.flag, self.rollout, move)
         if after is not None and after != self.flag:
+            assert self.killed is None or not raises(self.flag, after), "a kill would refuse it"
             self.flag = Flag.model_validate(after.model_dump() | {"version": self.flag.version + 1})
             self.changed_by = "crossfade"
         self.rollout = moved(self.rollout, move, self.now, self.flag.version)
@@ -131,8 +133,8 @@ class Driven:
         self.wait(600)
         return self.look(verdicts, **more)
 
-    def start(self) -> "Driven":
-        self.make(answered(commands.start(self.rollout, ANA, self.ground())))
+    def start(self, *others: Rollout) -> "Driven":
+        self.make(answered(commands.start(self.rollout, ANA, self.ground(*others))))
         return self
 
     def to_step(self, step: int) -> "Driven":
@@ -163,7 +165,3 @@ class Driven:
 
     def cohorts(self) -> list[str]:
         return [rule.name for rule in self.flag.rules if rule.name.startswith("rollout ")]
-
-
-def failing_share(errors: int, calls: int) -> Recent:
-    return Recent(calls, errors)
