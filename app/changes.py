@@ -1,7 +1,7 @@
 """Every write: checked against the other documents, kept, put in force and told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,13 +9,17 @@ import structlog
 from pydantic import BaseModel
 
 from app import durability
+from app.auth import TokenRecord
 from app.checks import check_fit, check_kill, check_route_kill
 from app.clock import Clock
 from app.errors import Code, ProblemError
 from app.metrics import Metrics
-from app.refresh import Live, State, write_document
+from app.refresh import Applied, Live, State, write_document
+from app.signing import SigningKey
 from app.stores.records import Action, Change, Collection, Entry, StaleError, Store, StoreUnavailableError
 from flags.model import Flag
+from rollouts.model import Rollout
+from routers.model import Route
 
 log = structlog.get_logger("crossfade.audit")
 
@@ -136,20 +140,25 @@ def tell(entry: Entry, metrics: Metrics) -> None:
 
 def version_of(state: State, collection: Collection, key: str) -> int:
     """Return the version of a document in force, 0 when there is none."""
-    match collection:
-        case Collection.FLAG:
-            flag = state.ruleset.document(key)
-            return flag.version if flag else 0
-        case Collection.ROUTE:
-            return state.routes[key].version if key in state.routes else 0
-        case Collection.KILL:
-            return state.overlay.version_of(key)
-        case Collection.ENV:
-            return state.env[key].version if key in state.env else 0
-        case Collection.TOKEN:
-            return state.records[key].version if key in state.records else 0
-        case Collection.SIGNING_KEY:
-            return state.signing[key].version if key in state.signing else 0
+    if collection is Collection.KILL:
+        return state.overlay.version_of(key)
+    document = _document(state, collection, key)
+    return document.version if document else 0
+
+
+def _document(
+    state: State, collection: Collection, key: str
+) -> Flag | Route | Applied | TokenRecord | SigningKey | Rollout | None:
+    if collection is Collection.FLAG:
+        return state.ruleset.document(key)
+    others: Mapping[Collection, Mapping[str, Route | Applied | TokenRecord | SigningKey | Rollout]] = {
+        Collection.ROUTE: state.routes,
+        Collection.ENV: state.env,
+        Collection.TOKEN: state.records,
+        Collection.SIGNING_KEY: state.signing,
+        Collection.ROLLOUT: state.rollouts,
+    }
+    return others[collection].get(key)
 
 
 def stale(actual: int) -> ProblemError:

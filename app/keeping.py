@@ -15,9 +15,10 @@ from app.stores.last_good import LastGood, line_of
 from app.stores.records import Collection, Stored, StoreUnavailableError
 from flags.kills import Kill
 from flags.model import Flag
+from rollouts.model import Rollout
 from routers.model import Route
 
-Document = Flag | Route | TokenRecord | SigningKey | Applied | Kill
+Document = Flag | Route | TokenRecord | SigningKey | Applied | Kill | Rollout
 
 log = structlog.get_logger("crossfade.last_good")
 
@@ -85,6 +86,7 @@ def _documents(state: State) -> Iterator[tuple[Collection, str, Document]]:
         Collection.ENV: state.env,
         Collection.TOKEN: state.records,
         Collection.SIGNING_KEY: state.signing,
+        Collection.ROLLOUT: state.rollouts,
     }
     for collection, documents in by_collection.items():
         for key, document in documents.items():

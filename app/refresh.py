@@ -17,6 +17,7 @@ from app.stores.records import Collection, Entry, Snapshot, Stored, StoreUnavail
 from flags.kills import Kill, killed_by
 from flags.model import Flag
 from flags.ruleset import Ruleset
+from rollouts.model import Rollout
 from routers.model import Route
 
 Document = TypeVar("Document", bound=BaseModel)
@@ -42,7 +43,10 @@ LARGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything a request may ask of, as it stood at one revision; `aliases` leads from a path to its route."""
+    """Everything a request may ask of, as it stood at one revision.
+
+    `aliases` leads from a path to its route, `steered` from a route to the rollout that is active on it.
+    """
 
     ruleset: Ruleset
     routes: Mapping[str, Route]
@@ -52,6 +56,8 @@ class State:
     records: Mapping[str, TokenRecord]
     tokens: Tokens
     signing: Mapping[str, SigningKey] = field(default_factory=dict)
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+    steered: Mapping[str, Rollout] = field(default_factory=dict)
 
     @property
     def kills(self) -> Mapping[str, Kill]:
@@ -102,7 +108,10 @@ class Live:
         ruleset = self.state.ruleset.reloaded(flags, killed, epoch=snapshot.epoch, revision=snapshot.revision)
         tokens = Tokens(records.values(), self._admin_digest)
         applied, signing = _those(loaded, Applied), _those(loaded, SigningKey)
-        self._swap(State(ruleset, routes, _aliases(routes), overlay, applied, records, tokens, signing))
+        rollouts = _those(loaded, Rollout)
+        steered = _steered(rollouts)
+        aliases = _aliases(routes)
+        self._swap(State(ruleset, routes, aliases, overlay, applied, records, tokens, signing, rollouts, steered))
         self._loaded = {stored.body: (stored, document) for stored, document in loaded}
         self.is_known = True
         if len(loaded) >= LARGE:
@@ -150,6 +159,7 @@ class Live:
         routes = _with(state.routes, entries, Collection.ROUTE, Route)
         overlay = state.overlay.after(entries)
         records = _with(state.records, entries, Collection.TOKEN, TokenRecord)
+        rollouts = _with(state.rollouts, entries, Collection.ROLLOUT, Rollout)
         return State(
             _ruleset_after(state, entries, overlay),
             routes,
@@ -159,6 +169,8 @@ class Live:
             records,
             state.tokens if records is state.records else Tokens(records.values(), self._admin_digest),
             _with(state.signing, entries, Collection.SIGNING_KEY, SigningKey),
+            rollouts,
+            state.steered if rollouts is state.rollouts else _steered(rollouts),
         )
 
 
@@ -182,6 +194,7 @@ _MODELS: Mapping[Collection, type[BaseModel]] = {
     Collection.ENV: Applied,
     Collection.TOKEN: TokenRecord,
     Collection.SIGNING_KEY: SigningKey,
+    Collection.ROLLOUT: Rollout,
 }
 
 
@@ -237,3 +250,7 @@ def _ruleset_after(state: State, entries: Sequence[Entry], overlay: Overlay) -> 
 
 def _aliases(routes: Mapping[str, Route]) -> dict[str, str]:
     return {alias: route.name for route in routes.values() for alias in route.aliases}
+
+
+def _steered(rollouts: Mapping[str, Rollout]) -> dict[str, Rollout]:
+    return {rollout.plan.route: rollout for rollout in rollouts.values() if rollout.is_active}

@@ -118,6 +118,7 @@ def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, 
         Collection.ROUTE: len(state.routes),
         Collection.KILL: len(state.kills),
         Collection.TOKEN: len(state.records),
+        Collection.ROLLOUT: len(state.rollouts),
     }
     counts = {collection.value: count for collection, count in documents.items()}
     metrics.show_state(state.ruleset.epoch, state.ruleset.revision, counts)

@@ -16,6 +16,7 @@ class Collection(StrEnum):
     ENV = "env"
     TOKEN = "token"  # noqa: S105 - a collection's name, not a secret
     SIGNING_KEY = "signing_key"
+    ROLLOUT = "rollout"
 
 
 class Action(StrEnum):

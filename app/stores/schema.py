@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Rises with every migration, and with every new collection, action or field, which an older program cannot read."""
 
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
@@ -124,5 +124,82 @@ OUTCOMES = Table(
     Column("rollout", String),
     Column("body", Text, nullable=False),
     UniqueConstraint("route", "id"),
+    sqlite_autoincrement=True,
+)
+
+MEASURES = Table(
+    "measures",
+    METADATA,
+    # seconds that it is of: a minute, or an hour
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    # seconds since 1970 at which it began
+    Column("start", WHOLE, primary_key=True, autoincrement=False),
+    Column("route", String, primary_key=True),
+    Column("side", String, primary_key=True),
+    Column("rollout", String, primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+)
+
+STATISTICS = Table(
+    "rollout_statistics",
+    METADATA,
+    Column("rollout", String, primary_key=True),
+    # the last outcome that is in it
+    Column("seq", WHOLE, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+FIRST_EVENTS = Table(
+    "rollout_first_events",
+    METADATA,
+    Column("rollout", String, primary_key=True),
+    Column("unit", String, primary_key=True),
+    Column("gate", String, primary_key=True),
+)
+
+EVALUATIONS = Table(
+    "rollout_evaluations",
+    METADATA,
+    Column("seq", WHOLE, primary_key=True, autoincrement=True),
+    Column("rollout", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("rollout_evaluations_of", "rollout", "seq"),
+    sqlite_autoincrement=True,
+)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    # milliseconds since 1970 by the database's clock
+    Column("until_ms", WHOLE, nullable=False),
+)
+
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    Column("seq", WHOLE, primary_key=True, autoincrement=True),
+    # what makes it the same alert again
+    Column("fingerprint", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("route", String, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("alerts_same", "fingerprint", "last_at"),
+    sqlite_autoincrement=True,
+)
+
+NOTICES = Table(
+    "notices",
+    METADATA,
+    Column("seq", WHOLE, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("body", Text, nullable=False),
     sqlite_autoincrement=True,
 )

@@ -102,7 +102,10 @@ async def test_a_database_with_overwritten_pages_is_refused(tmp_path: Path) -> N
     whole = file.read_bytes()
     for page in range(1, len(whole) // 4096):
         file.write_bytes(whole[: page * 4096] + b"\xa5" * 4096 + whole[(page + 1) * 4096 :])
-        assert f"{file} is damaged: Page {page + 1}: " in await refusal_of(tmp_path)
+        refusal = await refusal_of(tmp_path)
+        # a page of the schema itself keeps SQLite from looking at any other
+        is_told = f"{file} is damaged: Page {page + 1}: " in refusal
+        assert is_told or f"{file} cannot be opened: database disk image is malformed" in refusal
 
 
 async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
