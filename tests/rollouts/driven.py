@@ -32,9 +32,10 @@ PLAN: dict[str, Any] = {
     "gates": {
         "errors": {"metric": "error_rate", "relative_max": 1.2},
         "p95": {"metric": "latency_ms", "quantile": 0.95, "relative_max": 1.1},
+        "costs": {"metric": "cost", "relative_max": 1.5},
         "tried": {"metric": "fallback_rate", "relative_max": 1.2, "dry_run": True},
     },
-    "guardrails": ["errors"],
+    "guardrails": ["errors", "costs"],
     "cohorts": [{"name": "power", "when": {"attribute": "engagement", "op": "gt", "value": 0.8}}],
     "steps": [
         {"percentage": 10, "min_s": 600, "max_s": 7200, "min_units": 100, "gates": ["errors", "p95", "tried"]},
@@ -101,7 +102,7 @@ class Driven:
     def make(self, move: Move) -> Move:
         """Write the flag and the rollout as the move wants them, both or none."""
         after = flag_after(self.flag, self.rollout, move)
-        if after is not None and after != self.flag:
+        if after is not None:
             assert self.killed is None or not raises(self.flag, after), "a kill would refuse it"
             self.flag = Flag.model_validate(after.model_dump() | {"version": self.flag.version + 1})
             self.changed_by = "crossfade"

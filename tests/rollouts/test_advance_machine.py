@@ -20,7 +20,10 @@ RAISING = {"start", "advance"}
 HELD = {RolloutState.PAUSED, RolloutState.WAITING_APPROVAL}
 
 often_pass = st.one_of(st.just(PASS), st.just(PASS), st.sampled_from(list(Verdict)))
-verdicts = st.fixed_dictionaries({"errors": often_pass, "p95": often_pass, "tried": st.sampled_from(list(Verdict))})
+seldom_fail = st.sampled_from([Verdict.INCONCLUSIVE] * 9 + [FAIL])
+verdicts = st.fixed_dictionaries(
+    {"errors": often_pass, "p95": often_pass, "costs": seldom_fail, "tried": st.sampled_from(list(Verdict))}
+)
 nothing: dict[str, Any] = {}
 dangers = st.sampled_from([nothing] * 12 + [{"alert": "down"}, {"breaker_open_s": 31.0}, {"recent": Recent(20, 11)}])
 
@@ -36,7 +39,7 @@ def plans(draw: st.DrawFn) -> Any:
         on_fail=draw(st.sampled_from(list(OnFail))),
         bake_s=draw(st.sampled_from([0, 900])),
         dry_run=draw(st.sampled_from([False, False, False, True])),
-        guardrails=draw(st.sampled_from([["errors"], ["errors", "p95"]])),
+        guardrails=draw(st.sampled_from([["errors"], ["errors", "p95", "costs"]])),
     )
 
 
@@ -208,7 +211,8 @@ class RolloutMachine(RuleBasedStateMachine):
         assert before.approved or not step.approval
 
     def guarded(self, before: Any, verdicts: dict[str, Verdict], percentage: float) -> None:
-        failed = {name for name in ("errors", "p95") if verdicts[name] is FAIL} - {*before.overruled}
+        watched = {"errors", "p95", *before.plan.guardrails}
+        failed = {name for name in watched if verdicts[name] is FAIL} - {*before.overruled}
         if not failed:
             return
         if before.plan.on_fail is OnFail.ROLLBACK:
