@@ -120,5 +120,6 @@ def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, 
         Collection.TOKEN: len(state.records),
         Collection.ROLLOUT: len(state.rollouts),
     }
+    metrics.show_rollouts(state.rollouts)
     counts = {collection.value: count for collection, count in documents.items()}
     metrics.show_state(state.ruleset.epoch, state.ruleset.revision, counts)
