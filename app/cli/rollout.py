@@ -12,7 +12,7 @@ from app.cli.command import Key, Reason, command, group
 from app.cli.output import Show
 from app.cli.words import served
 
-commands = group("Set the share of everyone that gets the new side.")
+commands = group("Set the share of everyone that gets the new side, or let it steer itself by a plan.")
 
 
 def percentage(text: str) -> float:
