@@ -1,1 +1,1 @@
-"""Rollouts as running things: who steers, what is read for it, what is judged, and what comes of it."""
+"""Rollouts as running things: what is read, judged and moved."""
