@@ -128,6 +128,7 @@ def optional_version(given: Annotated[int | None, Depends(_version_expected)]) -
 ServicesOf = Annotated[Services, Depends(_services)]
 Reader = Annotated[Principal, Depends(requires(Role.READ))]
 Operator = Annotated[Principal, Depends(requires(Role.OPERATE))]
+Alerter = Annotated[Principal, Depends(requires(Role.ALERT))]
 Killer = Annotated[Principal, Depends(requires(Role.KILL))]
 Stopper = Annotated[Principal, Depends(requires_one_of(Role.OPERATE, Role.KILL))]
 Admin = Annotated[Principal, Depends(requires(Role.ADMIN))]

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli import (
+    alerts,
     breakers,
     compare,
     demo,
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 for part in (rollouts, rollout_orders, rollout_watch, plans):
     rollout.commands.add_typer(part.commands)
-for module in (serve, demo, status, kills, breakers, compare, transfer, stores):
+for module in (serve, demo, status, kills, alerts, breakers, compare, transfer, stores):
     app.add_typer(module.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")

@@ -9,27 +9,26 @@ from pydantic import JsonValue
 from app.changes import By, Changes, Wanted
 from app.clock import Clock
 from app.metrics import Metrics
+from app.notices.model import NoticeKind
 from app.refresh import Live, State
 from app.stores.records import Collection
 from rollouts.model import Rollout
 from rollouts.moves import Move, MoveKind, moved
 from rollouts.starting import flag_after
 
-Notify = Callable[[str, Mapping[str, JsonValue]], None]
+Notify = Callable[[NoticeKind, Mapping[str, JsonValue]], None]
 """Sends a notice of a kind with its facts; it never waits, and never raises."""
 
 PER_PERCENT = 1000
 """Hundred-thousandths in a percent."""
 
-HOLDING = "holding"
-
-NOTICES: Mapping[MoveKind, str] = {
-    MoveKind.ADVANCE: "advanced",
-    MoveKind.PROMOTE: "advanced",
-    MoveKind.ROLL_BACK: "rolled_back",
-    MoveKind.PAUSE: "paused",
-    MoveKind.WAIT_APPROVAL: "approval_wanted",
-    MoveKind.COMPLETE: "completed",
+NOTICES: Mapping[MoveKind, NoticeKind] = {
+    MoveKind.ADVANCE: NoticeKind.ADVANCED,
+    MoveKind.PROMOTE: NoticeKind.ADVANCED,
+    MoveKind.ROLL_BACK: NoticeKind.ROLLED_BACK,
+    MoveKind.PAUSE: NoticeKind.PAUSED,
+    MoveKind.WAIT_APPROVAL: NoticeKind.APPROVAL_WANTED,
+    MoveKind.COMPLETE: NoticeKind.COMPLETED,
 }
 """The moves that a notice tells of, and its kind."""
 
@@ -107,9 +106,9 @@ class Mover:
 
     def tell_of_hold(self, rollout: Rollout) -> None:
         """Send the notice that a rollout has been held for long."""
-        self._tell(HOLDING, rollout, rollout.current.percentage, rollout.why, f"rollout:{rollout.id}")
+        self._tell(NoticeKind.HOLDING, rollout, rollout.current.percentage, rollout.why, f"rollout:{rollout.id}")
 
-    def _tell(self, kind: str, rollout: Rollout, percentage: float, why: str, actor: str) -> None:
+    def _tell(self, kind: NoticeKind, rollout: Rollout, percentage: float, why: str, actor: str) -> None:
         self._notify(
             kind,
             {

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from app.auth import ALERT_ID
 from app.background import running
 from app.changes import By, Changes
 from app.clock import Clock
+from app.errors import Code, ProblemError
 from app.lanes import LaneBook
 from app.metrics import Metrics
 from app.refresh import Live
@@ -41,13 +43,13 @@ class Steering(NamedTuple):
         made = self.mover.rehearse(lambda state: obeyed(state, state.rollouts[key], order, self.clock.now()), by)
         return outlook_of(made, self.live.state.ruleset.document(made.rollout.plan.flag))
 
-    async def roll_back(self, route: str, why: str, actor: str = "alert") -> bool:
-        """Roll back whatever rollout is active on a route; false when there is none. Raises ProblemError."""
+    async def roll_back(self, route: str, why: str) -> None:
+        """Roll back what is active on a route, for an alert. Raises ProblemError, 409 when nothing is."""
         rollout = self.live.state.steered.get(route)
         if rollout is None:
-            return False
-        order = Order(Command.ROLL_BACK, commands.Order(actor, why))
-        return await self.obey(rollout.id, order, By(actor, why))
+            raise ProblemError(409, Code.ROLLOUT_OVER, f'no rollout of route "{route}" is active')
+        order = Order(Command.ROLL_BACK, commands.Order(ALERT_ID, why))
+        await self.obey(rollout.id, order, By(ALERT_ID, why))
 
 
 @asynccontextmanager
