@@ -37,12 +37,12 @@ def plan_with(**changes: Any) -> dict[str, Any]:
     return PLAN | changes
 
 
-def failing(every: int) -> Callable[[Call], Answer | Exception]:
-    """Return a backend that fails each so-manieth call."""
+def failing(every: int, *, of: int = 1) -> Callable[[Call], Answer | Exception]:
+    """Return a backend of whose `every` calls so many fail."""
     numbers = count(1)
 
     def answer(_: Call) -> Answer | Exception:
-        if next(numbers) % every == 0:
+        if next(numbers) % every < of:
             return SendError(Cause.CONNECT, "down")
         return Answer(200, [(b"content-length", b"2"), (b"content-type", b"application/json")], b"{}")
 
