@@ -10,18 +10,26 @@ _HARMLESS = {"description", "owner", "tags", "expires", "env", "version", "updat
 def raises(before: Flag, after: Flag) -> bool:
     """Say whether `after` may serve someone whom `before` gave the off variant.
 
-    Lowering the growing variant's share, disabling and edits of the description do not raise; every other change
-    of what is served counts as raising, since it cannot be told apart from one.
+    Lowering the growing variant's share, disabling, edits of the description and taking out rules that gave another
+    variant to all do not raise; every other change of what is served counts as raising, since it cannot be told
+    apart from one.
     """
     if after == before or not after.enabled:
         return False
-    if before.enabled and _all_but_default(before) == _all_but_default(after):
+    if before.enabled and _the_rest_of(before) == _the_rest_of(after) and _only_loses(before, after):
         return not _keeps_off(before.default, after.default, before.off_variant)
     return True
 
 
-def _all_but_default(flag: Flag) -> dict[str, object]:
-    return flag.model_dump(exclude=_HARMLESS | {"default", "enabled"})
+def _the_rest_of(flag: Flag) -> dict[str, object]:
+    return flag.model_dump(exclude=_HARMLESS | {"default", "rules", "enabled"})
+
+
+def _only_loses(before: Flag, after: Flag) -> bool:
+    """Say whether the rules are the same but for some that are gone, each of which gave another variant to all."""
+    kept = tuple(rule for rule in before.rules if rule in after.rules)
+    lost = [rule.serve.variant for rule in before.rules if rule not in after.rules]
+    return kept == after.rules and not any(variant in {None, before.off_variant} for variant in lost)
 
 
 def _keeps_off(before: Serve, after: Serve, off: str) -> bool:
