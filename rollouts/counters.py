@@ -171,7 +171,7 @@ class ValueCounter:
 def counters(
     name: str, gate: Gate, statistics: GateStatistics, spans: tuple[Span, Span], open_: dict[str, dict[int, Counts]]
 ) -> Iterator[Counter]:
-    """Yield what is counted for a gate; `spans` are those of calls and of reported outcomes, `open_` keeps open ticks."""
+    """Yield what is counted for a gate; `spans` are those of calls and of outcomes, `open_` keeps open ticks."""
     of_calls, of_outcomes = spans
     if gate.statistic is Statistic.MEAN:
         yield ValueCounter(name, _measures(gate.metric), statistics)

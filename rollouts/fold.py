@@ -1,6 +1,7 @@
 """From lines of the outcome log to statistics, and from statistics to what a rollout is judged by."""
 
-from collections.abc import Iterable, Mapping, Set as AbstractSet
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from rollouts.evidence import Judgement

@@ -34,7 +34,7 @@ def _has_three_decimals(percentage: float) -> float:
     return percentage
 
 
-Percentage = Annotated[float, Field(ge=0, le=MAX_PERCENTAGE), AfterValidator(_has_three_decimals)]
+Percentage = Annotated[float, Field(ge=0, le=MAX_PERCENTAGE, strict=True), AfterValidator(_has_three_decimals)]
 """A share of everyone, in steps of 0.001 %."""
 
 

@@ -138,7 +138,7 @@ class Statistics:
         began_at = rollout.stages[-1].began_at.timestamp()
         if began_at > state.began_at:
             self._begin(began_at)
-        if getattr(rollout,"baking_since",None) is not None and not state.is_baking:
+        if rollout.baking_since is not None and not state.is_baking:
             self._begin(began_at)
             state.is_baking = True
 
@@ -165,9 +165,10 @@ class Statistics:
     def _reach(self, tick: int) -> None:
         """Take the evidence of what is over, and go on in another tick."""
         state = self._state
+        over = max(tick, state.tick + 1)
         state.tick = tick
         for counter in self._counters:
-            counter.close(tick)
+            counter.close(over)
         for weight in sorted(state.assigned):
             state.sample_ratio.observe(weight / 100_000, *state.assigned[weight])
         state.assigned.clear()

@@ -58,7 +58,7 @@ def test_both_sides_are_counted_where_they_were_decided() -> None:
 def test_in_the_warm_up_only_the_sample_ratio_and_the_hard_limits_count() -> None:
     folded = Folded(running(plan_of(warm_up_s=60)))
     assert folded.take([call("a", 59.0, is_error=True), call("b", 59.0, is_new=False)]) == [("a", ""), ("b", "")]
-    found = judged(folded.closed(), folded.rollout)
+    found = judged(folded.closed(80.0), folded.rollout)
     assert found.judgements["errors"].verdict is Verdict.NO_DATA
     assert found.units == 0
     assert (found.sample_ratio.new, found.sample_ratio.control) == (Side(1), Side(1))
@@ -75,7 +75,9 @@ def test_without_a_warm_up_a_call_counts_from_the_second_in_which_its_step_began
 
 def test_late_lines_of_an_earlier_step_only_take_their_unit_out_of_the_risk_set() -> None:
     folded = Folded(running(plan_of(), (0, 0.0), (1, 100.0)))
-    folded.take([call("a", 101.0, version=2), call("b", 102.0, is_error=True, decided_at=START_S + 99), call("c", 103.0)])
+    folded.take(
+        [call("a", 101.0, version=2), call("b", 102.0, is_error=True, decided_at=START_S + 99), call("c", 103.0)]
+    )
     assert judgement(folded).new == Side(1, 0)
     assert ("b", "errors") in folded.known
     folded.take([call("b", 104.0, version=2)])
@@ -168,7 +170,9 @@ def test_of_a_mean_each_units_first_value_in_a_step_counts() -> None:
 
 def test_agreement_is_of_both_sides_together() -> None:
     folded = Folded(running(plan_of({"agree": {"metric": "agreement", "absolute_min": 0.9}})))
-    folded.take([outcome("agreement", "a", 1.0, 1.0, value=1.0), outcome("agreement", "b", 1.0, 1.0, is_new=False, value=0.5)])
+    folded.take(
+        [outcome("agreement", "a", 1.0, 1.0, value=1.0), outcome("agreement", "b", 1.0, 1.0, is_new=False, value=0.5)]
+    )
     found = judgement(folded, "agree").new
     assert (found.exposures, found.mean) == (2, 0.75)
 
@@ -189,7 +193,7 @@ def test_of_a_quantile_nothing_counts_before_the_controls_first_calls_have_fixed
     gate = {"p95": {"metric": "latency_ms", "quantile": 0.95, "relative_max": 1.0, "absolute_max": 800}}
     folded = Folded(running(plan_of(gate, baseline_calls=100)))
     folded.take([call("n", value=900.0), *(call(f"{at}", is_new=False, value=100.0 + at) for at in range(100))])
-    found = judgement(folded, "p95")
+    found = judgement(folded, "p95", after_s=20.0)
     assert found.threshold_ms == pytest.approx(194, rel=0.02)
     assert found.new.exposures == 0
     folded.take([call("n", 20.0, value=900.0), call("m", 20.0, value=150.0), call("c", 20.0, is_new=False)])
@@ -246,7 +250,9 @@ def test_the_chance_of_a_false_alarm_is_shared_by_all_limits_that_can_fail() -> 
 
 def test_a_dump_is_json_and_what_is_loaded_is_the_same() -> None:
     folded = Folded(running(plan_of(ERRORS | LIKES | RATINGS)))
-    folded.take([call("a", 1.0, is_error=True), call("b", 2.0, is_new=False), outcome("rating", "a", 30.0, 1.0, value=3.0)])
+    folded.take(
+        [call("a", 1.0, is_error=True), call("b", 2.0, is_new=False), outcome("rating", "a", 30.0, 1.0, value=3.0)]
+    )
     dumped = folded.statistics.dump()
     assert Statistics(folded.rollout.plan, json.loads(json.dumps(dumped))).dump() == dumped
 
