@@ -119,26 +119,29 @@ class GateStatistics:
         if self._state.bounded is not None and (is_new or self._gate.metric in ALONE):
             self._state.bounded.add(value)
 
+    def verdict(self, alpha_fail: float, alpha_pass: float) -> Verdict:
+        """Return the worst verdict on a limit of the gate, without the evidence in figures and words."""
+        return worst([limit.verdict(alpha_fail, alpha_pass) for limit in self._limits()])
+
     def judge(self, alpha_fail: float, alpha_pass: float) -> Judgement:
         """Judge all limits of the gate: the worst verdict counts."""
-        limits = [*_limits(self._gate, self._state, self._baseline_calls)]
-        verdicts = [limit.verdict(alpha_fail, alpha_pass) for limit in limits]
-        verdict = worst(verdicts)
+        limits, verdict = self._limits(), self.verdict(alpha_fail, alpha_pass)
         new, control = _sides(self._state)
         ratio, low, high = _estimate(self._gate, self._state, alpha_pass)
-        needs = [limit.needs(alpha_pass) for limit, each in zip(limits, verdicts, strict=True) if each not in CLOSED]
+        e_harm, e_safe = max(limit.harm for limit in limits), min(limit.safe for limit in limits)
+        needs = "" if verdict in CLOSED else _needs(limits, alpha_fail, alpha_pass)
         return Judgement(
-            verdict,
-            new,
-            control,
-            ratio,
-            low,
-            high,
-            e_value(max(limit.harm for limit in limits)),
-            e_value(min(limit.safe for limit in limits)),
-            self.threshold,
-            "" if verdict in CLOSED else "; ".join(dict.fromkeys(needs)),
+            verdict, new, control, ratio, low, high, e_value(e_harm), e_value(e_safe), self.threshold, needs
         )
+
+    def _limits(self) -> list[Limit]:
+        return [*_limits(self._gate, self._state, self._baseline_calls)]
+
+
+def _needs(limits: list[Limit], alpha_fail: float, alpha_pass: float) -> str:
+    """Say what the limits need that neither hold nor are broken."""
+    still_open = (limit for limit in limits if limit.verdict(alpha_fail, alpha_pass) not in CLOSED)
+    return "; ".join(dict.fromkeys(limit.needs(alpha_pass) for limit in still_open))
 
 
 def _fresh(gate: Gate, begins: int) -> _State:
