@@ -75,7 +75,9 @@ class Driven:
 
     async def order(self, command: str, **body: Any) -> dict[str, Any]:
         """Tell the rollout something that it must do."""
-        done: dict[str, Any] = await self.service.ok("POST", f"/rollouts/{self.id}/{command}", {"reason": "test"} | body)
+        done: dict[str, Any] = await self.service.ok(
+            "POST", f"/rollouts/{self.id}/{command}", {"reason": "test"} | body
+        )
         return done
 
     async def shown(self) -> dict[str, Any]:

@@ -63,7 +63,7 @@ async def test_a_person_who_changes_the_percentage_pauses_it_and_is_named(rag: D
     await rag.service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 33})
     await rag.wait(1)
     assert await rag.state() == ("paused", 0)
-    assert "admin changed the share of \"new\" from 10 % to 33 % in version" in (await rag.shown())["why"]
+    assert 'admin changed the share of "new" from 10 % to 33 % in version' in (await rag.shown())["why"]
     refused = await rag.service.ask("POST", f"/rollouts/{rag.id}/resume", {})
     assert (refused.status_code, refused.json()["reason"]) == (409, "share_not_of_a_step")
     await rag.service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 50})
