@@ -16,6 +16,7 @@ from app.clock import Clock
 from app.decision_ids import DecisionIds
 from app.lanes import LaneBook
 from app.logins import Logins
+from app.measures.book import Book
 from app.metrics import Metrics
 from app.opening import Ground, Outcomes
 from app.quotas import Quotas
@@ -27,6 +28,7 @@ from app.shadows.opening import shadowing
 from app.siblings import Place, Scrape, among, scrape_alone
 from app.signing import KEY_NAME, key_of
 from app.standing import Standing
+from app.stores.aftermath import Aftermath
 from app.stores.records import Collection, Store
 from app.switch import Switch
 from app.traffic import Traffic
@@ -55,6 +57,8 @@ class Services:
     shadows: Shadows
     comparisons: Ledger
     outcomes: Outcomes
+    aftermath: Aftermath
+    measures: Book
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,7 +77,9 @@ async def wire(
     clock = clock or Clock()
     metrics = Metrics()
     hurry = None if settings.redis_url is None else Hurry()
-    lanes = LaneBook(metrics, random.random, clock.monotonic, None if hurry is None else hurry.add)
+    book = Book(metrics, clock)
+    hurries = None if hurry is None else hurry.add
+    lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
     ids = DecisionIds()
     live = Live(_admin_digest(settings), lambda state: _watch(state, settings, lanes, metrics, ids))
     async with AsyncExitStack() as stack:
@@ -91,10 +97,12 @@ async def wire(
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
-        shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, metrics, clock))
-        outcomes = await opening.outcomes(ground, ids)
-        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger, outcomes)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying)
+        outcomes = await opening.outcomes(ground, ids, book)
+        agreed = outcomes.recorder.agreed
+        shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
+        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
+        counting = (outcomes, outcomes.kept, book)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *counting)
 
 
 def _admin_digest(settings: Settings) -> str | None:

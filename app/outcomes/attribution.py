@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app.clock import Clock
 from app.decision_ids import Decided, DecisionIds, UnknownDecisionError, UnsignedDecisionError
 from app.errors import Code, invalid
+from app.measures.book import Place
 from app.outcomes.model import (
     AHEAD_S,
     METADATA_BYTES,
@@ -24,8 +25,8 @@ from app.outcomes.model import (
 from app.refresh import Live
 from app.settings import Settings
 from app.stores.outcomes import OutcomeRow
-from flags.context import TARGETING_KEY
 from flags.evaluate import evaluate
+from flags.names import Reason
 from routers.model import Route
 from routers.plan import plan
 
@@ -36,11 +37,20 @@ MayReport = Callable[[str, Route | None], bool]
 
 
 class Basis(NamedTuple):
-    """What an outcome is of: the decision, its whole id if it was given, and by what it is attributed."""
+    """What an outcome is of: the decision, its whole id if it was given, by what it is attributed, and its rollout."""
 
     decision: Decided
     decision_id: str | None
     attributed_by: Attribution
+    rollout: str | None = None
+
+
+class Attributed(NamedTuple):
+    """What is kept of an outcome, and where its value counts; the side is "" for one that counts for none."""
+
+    row: OutcomeRow
+    place: Place
+    value: float
 
 
 class Instant(NamedTuple):
@@ -70,8 +80,8 @@ class Attributor:
         """Return the time at which outcomes are received that come together."""
         return Instant.of(self._clock.wall())
 
-    def row_of(self, reported: Any, may_report: MayReport, received: Instant) -> OutcomeRow:
-        """Return what is kept of one reported outcome. Raises RefusedError."""
+    def attributed(self, reported: Any, may_report: MayReport, received: Instant) -> Attributed:
+        """Return what is kept of one reported outcome, and where it counts. Raises RefusedError."""
         outcome = _checked(reported)
         happened = received if outcome.at is None else Instant.of(outcome.at.timestamp())
         self._check_time(happened.at, received.at)
@@ -79,19 +89,24 @@ class Attributor:
             basis = self._of_decision(outcome.decision_id, happened.at)
         else:
             basis = self._of_unit(outcome, received.at)
-        route = basis.decision.route
-        if not may_report(route, self._live.state.routes.get(route)):
+        state, route = self._live.state, basis.decision.route
+        if not may_report(route, state.routes.get(route)):
             raise RefusedError(Refusal.FORBIDDEN, f'the token may not report of route "{route}"')
-        return row(
-            basis,
+        value = 1.0 if outcome.value is None else outcome.value
+        rollout, step = state.step_of(route, basis.decision.flag_version)
+        kept = row(
+            basis._replace(rollout=rollout) if rollout else basis,
             id=outcome.id or self._ids.next_number(),
             kind=outcome.kind,
-            value=1.0 if outcome.value is None else outcome.value,
+            value=value,
             happened=happened,
             received=received,
             metadata=outcome.metadata,
             model=outcome.model,
         )
+        is_by_chance = rollout and basis.decision.reason == Reason.SPLIT
+        place = Place(route, kept.side, rollout, step) if is_by_chance else Place(route, kept.side)
+        return Attributed(kept, place, value)
 
     def _check_time(self, at: float, now: float) -> None:
         if at > now + AHEAD_S:
@@ -118,7 +133,7 @@ class Attributor:
         if route is None:
             raise RefusedError(Refusal.UNKNOWN_ROUTE, f'there is no route "{outcome.route}"')
         ruleset = state.ruleset
-        decision = evaluate(ruleset, route.flag, {TARGETING_KEY: outcome.unit}, now)
+        decision = evaluate(ruleset, route.flag, {ruleset.hashed_by(route.flag): outcome.unit}, now)
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         unit = self._ids.unit_of(outcome.unit)
         decided = Decided(route.name, chosen.decided, "", chosen.reason, decision.version, int(now), unit, "")
@@ -138,7 +153,7 @@ def row(
     metadata_bytes: int = METADATA_BYTES,
 ) -> OutcomeRow:
     """Return an outcome as it is kept. Raises RefusedError when it is too large, or holds what no database keeps."""
-    decision, decision_id, attributed_by = basis
+    decision, decision_id, attributed_by, rollout = basis
     side = "" if attributed_by is Attribution.LATE else decision.decided
     told = {
         "id": id,
@@ -154,12 +169,13 @@ def row(
         "decision_id": decision_id,
         "decided_at": f"{_second(decision.at)}.000000+00:00" if decision_id else None,
         "attributed_by": attributed_by,
-        "rollout": None,
+        "rollout": rollout,
         "value": value,
         "metadata": _bounded("metadata", metadata, metadata_bytes),
         "model": _bounded("model", model.model_dump(), MODEL_BYTES) if model else None,
     }
-    return OutcomeRow(id, decision.route, side, kind, happened.text, received.text, orjson.dumps(told).decode())
+    body = orjson.dumps(told).decode()
+    return OutcomeRow(id, decision.route, side, kind, happened.text, received.text, body, rollout)
 
 
 # what `model_validate` calls in the end: a third of its time is the way there
