@@ -115,6 +115,28 @@ def test_a_second_click_on_advance_does_not_skip_a_step() -> None:
     assert refused(commands.advance(it.rollout, ANA, it.facts(), 3)) == Refusal.NO_SUCH_STEP
 
 
+def test_a_second_click_past_the_last_step_does_not_end_the_bake() -> None:
+    it = Driven().to_step(2)
+    for _ in range(2):
+        it.tell(commands.advance, it.facts(), 3)
+    assert it.state is RolloutState.BAKING
+    it.tell(commands.advance, it.facts(), 4)
+    assert it.state is RolloutState.COMPLETED
+
+
+def test_giving_a_hold_more_time_accepts_no_failure() -> None:
+    it = Driven(plan_with(on_fail="hold")).start()
+    it.wait(7200)
+    it.look({"errors": FAIL})
+    assert (it.state, it.rollout.failing) == (RolloutState.PAUSED, ("errors",))
+    it.tell(commands.resume, it.facts())
+    it.look({"errors": FAIL})
+    assert (it.state, it.rollout.overruled) == (RolloutState.HOLDING, ())
+    it.tell(commands.advance, it.facts())
+    it.look({"errors": FAIL})
+    assert (it.state, it.percentage, it.rollout.overruled) == (RolloutState.RUNNING, 50, ("errors",))
+
+
 def test_advancing_past_the_last_step_bakes_and_then_ends() -> None:
     it = Driven().to_step(2)
     it.tell(commands.advance, it.facts())
@@ -147,6 +169,13 @@ def test_a_step_back_lowers_the_share_and_judges_the_step_anew() -> None:
     assert (it.rollout.step, it.percentage, it.rollout.step_since) == (0, 10, it.now)
     assert it.look().kind is MoveKind.HOLD
     assert refused(commands.step_back(it.rollout, ANA, it.facts())) == Refusal.NO_SUCH_STEP
+
+
+def test_a_step_back_ends_the_bake() -> None:
+    it = Driven().to_step(2)
+    it.look_later()
+    it.tell(commands.step_back, it.facts())
+    assert (it.state, it.percentage, it.rollout.baking_since) == (RolloutState.RUNNING, 50, None)
 
 
 def test_a_second_click_on_step_back_goes_no_further() -> None:
