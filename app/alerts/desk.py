@@ -10,7 +10,7 @@ from app.alerts.keeping import Keeping
 from app.alerts.model import Alert, Handled, Status
 from app.clock import Clock
 from app.metrics import Metrics
-from app.stores.alerts import AlertRow, Alerts, KeptAlert
+from app.stores.alerts import AlertRow, Alerts
 
 log = structlog.get_logger("crossfade.alerts")
 
@@ -19,10 +19,10 @@ MOST_KEPT = 500
 
 
 class Taken(NamedTuple):
-    """What became of the alerts of a body: in the order they were given, and as they are kept, None for not yet."""
+    """What became of the alerts of a body, in the order they were given; `is_kept`: and that is in the database."""
 
     handled: Sequence[Handled]
-    kept: Sequence[KeptAlert] | None
+    is_kept: bool
 
 
 class Desk:
@@ -39,11 +39,11 @@ class Desk:
         """Act on alerts that `by` has brought, the first ones first, and keep them."""
         handled = [await self._handled(alert, by) for alert in alerts]
         if not handled:
-            return Taken([], [])
+            return Taken([], is_kept=True)
         if len(handled) > MOST_KEPT:
             log.warning("not all alerts of a body are kept", alerts=len(handled), kept=MOST_KEPT)
-        kept = await self._keeping.keep([self._row(each) for each in handled[:MOST_KEPT]])
-        return Taken(handled, kept)
+        is_kept = await self._keeping.keep([self._row(each) for each in handled[:MOST_KEPT]])
+        return Taken(handled, is_kept)
 
     async def _handled(self, alert: Alert, by: str) -> Handled:
         deed = await self._acting.on(alert, by)
