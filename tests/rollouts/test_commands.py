@@ -192,6 +192,15 @@ def test_a_paused_rollout_that_is_stepped_back_stays_paused() -> None:
     assert (it.state, it.percentage) == (RolloutState.PAUSED, 10)
 
 
+def test_a_failure_is_still_there_to_be_accepted_after_a_step_back() -> None:
+    it = Driven(plan_with(on_fail="pause")).to_step(1)
+    it.look({"errors": FAIL})
+    it.tell(commands.step_back, it.facts())
+    it.tell(commands.resume, it.facts())
+    it.look({"errors": FAIL})
+    assert (it.state, it.rollout.overruled) == (RolloutState.RUNNING, ("errors",))
+
+
 def test_a_rollback_sets_nothing_and_an_abort_leaves_what_there_is() -> None:
     back, left = Driven().to_step(1), Driven().to_step(1)
     back.tell(commands.roll_back)
