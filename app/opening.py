@@ -8,21 +8,22 @@ from typing import NamedTuple
 
 import structlog
 
-from app.alerts.acting import Acting
+from app.alerts.acting import Acting, RollBack
 from app.alerts.desk import Desk
 from app.alerts.keeping import Keeping
-from app.alerts.to_nothing import to_nothing
 from app.answers import Answers, AnswersHere
 from app.background import running
 from app.beginning import remember
 from app.breaker_sync import BreakerSync, Hurry
-from app.changes import Changes, Settle
+from app.changes import Settle
 from app.clock import Clock
 from app.decision_ids import DecisionIds
 from app.follow import Follower
 from app.keeping import Keeper
 from app.kill_sync import KillSync
 from app.lanes import LaneBook
+from app.measures.book import Book
+from app.measures.carrying import Carrier
 from app.metrics import Metrics
 from app.notices.address import address_of
 from app.notices.sending import Notices
@@ -33,13 +34,12 @@ from app.outcomes.retention import Retention
 from app.refresh import Live
 from app.settings import Settings
 from app.standing import Standing
-from app.stores.alerts import Alerts
+from app.stores.aftermath import Aftermath
 from app.stores.comparisons import Comparisons
 from app.stores.engines import Engine, engine_of, is_postgres, outcomes_engine_of, outcomes_file_in
 from app.stores.fleet import FleetStore
 from app.stores.journal import SqlJournal
 from app.stores.last_good import LastGood
-from app.stores.outcomes import SqlOutcomes
 from app.stores.records import Entry, Store, StoreUnavailableError
 from app.stores.redis import RedisStore, redis_client
 from app.stores.redis_answers import PATIENCE_S, AnswersInRedis
@@ -70,7 +70,7 @@ class Outcomes(NamedTuple):
     attributor: Attributor
     pipeline: Pipeline
     recorder: Recorder
-    kept: SqlOutcomes
+    kept: Aftermath
 
 
 async def opened(ground: Ground, standing: Standing) -> tuple[Store, Settle, Comparisons]:
@@ -137,35 +137,37 @@ async def in_common(ground: Ground, lanes: LaneBook, hurry: Hurry | None) -> Bre
     return sync
 
 
-async def outcomes(ground: Ground, ids: DecisionIds) -> Outcomes:
-    """Open what keeps outcomes; what it has accepted is written before it is closed."""
+async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
+    """Open what keeps outcomes and measures; what was accepted and counted is written before it is closed."""
     settings, live, metrics, clock, stack = ground
     # of one database with the journal, which was asked just now: a silent one would be waited for twice
     is_asked = not _are_beside_the_journal(settings)
-    store = SqlOutcomes(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
+    store = Aftermath(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
     await stack.enter_async_context(store)
-    await stack.enter_async_context(running(Retention(store, settings, clock, random.random).run()))
+    await stack.enter_async_context(running(Retention(store, live, settings, clock, random.random).run()))
+    carrier = Carrier(book, store, random.random)
+    stack.push_async_callback(carrier.close)
+    await stack.enter_async_context(running(carrier.run()))
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
-    recorder = Recorder(pipeline, ids, metrics, clock)
+    recorder = Recorder(live, pipeline, ids, metrics, clock)
     return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store)
 
 
-async def told(ground: Ground, send: Send) -> Notices:
+async def told(ground: Ground, send: Send, store: Aftermath) -> Notices:
     """Open what tells others what happens here; a receiver that is away holds nobody up, nor does the database."""
     settings, _, metrics, clock, stack = ground
-    store = await stack.enter_async_context(Alerts(_outcomes_engine(settings), may_be_away=True, is_asked=False))
     url, secret = settings.notice_url, settings.notice_secret
     key = None if secret is None else secret.get_secret_value()
     address = None if url is None else address_of(url.get_secret_value(), key)
     return await stack.enter_async_context(Notices(address, send, store, metrics, clock, random.random))
 
 
-async def alerts(ground: Ground, notices: Notices, changes: Changes, switch: Switch) -> Desk:
+async def alerts(ground: Ground, notices: Notices, roll_back: RollBack, switch: Switch) -> Desk:
     """Open where alerts come in."""
     _, live, metrics, clock, stack = ground
     keeping = Keeping(notices.store)
     await stack.enter_async_context(running(keeping.run()))
-    acting = Acting(live, switch, to_nothing(changes), notices.notify, clock)
+    acting = Acting(live, switch, roll_back, notices.notify, clock)
     return Desk(acting, keeping, notices.store, metrics, clock)
 
 

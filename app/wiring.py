@@ -19,6 +19,7 @@ from app.clock import Clock
 from app.decision_ids import DecisionIds
 from app.lanes import LaneBook
 from app.logins import Logins
+from app.measures.book import Book
 from app.metrics import Metrics
 from app.notices.sending import Notices
 from app.opening import Ground, Outcomes
@@ -31,6 +32,8 @@ from app.shadows.opening import shadowing
 from app.siblings import Place, Scrape, among, scrape_alone
 from app.signing import KEY_NAME, key_of
 from app.standing import Standing
+from app.steering.opening import Steering, steering
+from app.stores.aftermath import Aftermath
 from app.stores.records import Collection, Store
 from app.switch import Switch
 from app.traffic import Traffic
@@ -59,8 +62,11 @@ class Services:
     shadows: Shadows
     comparisons: Ledger
     outcomes: Outcomes
+    aftermath: Aftermath
+    measures: Book
     notices: Notices
     alerts: Desk
+    steering: Steering
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -79,7 +85,9 @@ async def wire(
     clock = clock or Clock()
     metrics = Metrics()
     hurry = None if settings.redis_url is None else Hurry()
-    lanes = LaneBook(metrics, random.random, clock.monotonic, None if hurry is None else hurry.add)
+    book = Book(metrics, clock)
+    hurries = None if hurry is None else hurry.add
+    lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
     ids = DecisionIds()
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
     live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids), alert)
@@ -99,12 +107,17 @@ async def wire(
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
-        shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, metrics, clock))
-        outcomes = await opening.outcomes(ground, ids)
-        told = await opening.told(ground, notice_send)
-        alerts = await opening.alerts(ground, told, changes, switch)
-        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger, outcomes, told, alerts)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying)
+        outcomes = await opening.outcomes(ground, ids, book)
+        agreed = outcomes.recorder.agreed
+        shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
+        told = await opening.told(ground, notice_send, outcomes.kept)
+        steered = await stack.enter_async_context(
+            steering(live, lanes, changes, outcomes.kept, told.notify, metrics, clock)
+        )
+        alerts = await opening.alerts(ground, told, steered.roll_back, switch)
+        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
+        judging = (outcomes, outcomes.kept, book, told, alerts, steered)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
 
 
 def _digest(secret: SecretStr | None) -> str | None:
@@ -128,5 +141,6 @@ def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, 
         Collection.TOKEN: len(state.records),
         Collection.ROLLOUT: len(state.rollouts),
     }
+    metrics.show_rollouts(state.rollouts)
     counts = {collection.value: count for collection, count in documents.items()}
     metrics.show_state(state.ruleset.epoch, state.ruleset.revision, counts)

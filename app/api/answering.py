@@ -6,13 +6,16 @@ import structlog
 
 from app.api.asgi import Receive, Send
 from app.api.reading import read_answer
-from app.api.relay import pass_on, pass_whole
+from app.api.relay import Passing, pass_on, pass_whole
 from app.cached import Given, cache_marks
 from app.errors import Code, ProblemError
-from app.outcomes.recording import Ended
+from app.measures.book import Place, place_of
+from app.measures.ended import Ended, ended_of
+from app.refresh import NO_STEP
 from app.shadows.watched import Watched
 from app.traffic import Choice
 from app.wiring import Services
+from flags.names import Reason
 from routers.attempts import failure_status, first_cause, retry_after_s
 from routers.call import Answer, Call, Headers
 from routers.causes import UNSENT
@@ -37,9 +40,9 @@ class Exchange(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """Whether all of an answer reached its caller, and what it told of its quality."""
+    """How an answer reached its caller, and what it told of its quality."""
 
-    is_whole: bool
+    how: Passing
     signals: Signals = NO_SIGNALS
 
 
@@ -52,7 +55,7 @@ async def answer(services: Services, exchange: Exchange, receive: Receive, send:
     marks = _marks(exchange) + cache_marks(exchange.given)
     if carried.answer is None:
         failure = _failure(exchange, services.clock.monotonic(), marks)
-        _record(services, exchange, failure.status, Passed(is_whole=False))
+        _record(services, exchange, failure.status, Passed(Passing.BROKEN))
         raise failure
     watched = _watched(services, exchange)
     try:
@@ -75,16 +78,23 @@ async def _pass(
     if route.is_read:
         found, signals = read_answer(services, route, exchange.choice, found, given)
     await pass_whole(send, found, marks)
-    return Passed(is_whole=True, signals=signals)
+    return Passed(Passing.WHOLE, signals)
 
 
 def _record(services: Services, exchange: Exchange, status: int, passed: Passed) -> None:
-    """Make an outcome of the call itself, where its route asks for it."""
-    route, given = exchange.route, exchange.given
-    if route.record is None:
-        return
-    ended = Ended(given.carried, status, exchange.began, passed.is_whole, passed.signals, given.result)
-    services.outcomes.recorder.record(route, exchange.decision_id, ended)
+    """Count the call, and make an outcome of it where its route or a rollout asks for that."""
+    route, choice, given = exchange.route, exchange.choice, exchange.given
+    ms = (services.clock.monotonic() - exchange.began) * 1000
+    how, signals = passed
+    is_whole, has_left = how is Passing.WHOLE, how is Passing.LEFT
+    ended = ended_of(Ended, (given.carried, status, ms, is_whole, signals, given.result, has_left))
+    is_steered, step = route.name in services.live.state.steered, NO_STEP
+    if is_steered and choice.plan.reason is Reason.SPLIT:
+        step = services.live.state.step_of(route.name, choice.decision.version)
+    place = place_of(Place, (route.name, choice.plan.decided, *step))
+    services.measures.count_call(place, ended)
+    if is_steered or route.record is not None:
+        services.outcomes.recorder.record(route, exchange.decision_id, ended)
 
 
 def _watched(services: Services, exchange: Exchange) -> Watched | None:
