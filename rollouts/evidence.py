@@ -26,8 +26,9 @@ class Side(NamedTuple):
 class Judgement(NamedTuple):
     """A verdict on one gate with its evidence.
 
-    `ratio` is new / control as estimated, `low` and `high` an interval that holds at all times, `e_harm` and `e_safe`
-    the evidence against "within the limit" and against "at the margin or beyond", each to be compared with 1 / alpha.
+    `ratio` is new / control as estimated, `low` and `high` an interval of it that holds at all times, None for an end
+    not known yet; without a relative limit they are of the new side's own rate or mean. `e_harm` and `e_safe` are the
+    evidence against "within the limit" and against "at the margin or beyond", each to be compared with 1 / alpha.
     `threshold_ms` is a quantile's frozen threshold. `needs` says in words what would change the verdict.
     """
 
@@ -70,7 +71,8 @@ class Facts(NamedTuple):
 class Evidence(NamedTuple):
     """All that `advance` looks at: judgements by gate in the step, units of the new side in it, and the sample ratio.
 
-    `is_fresh` is whether the judgements were made now; between two evaluations only facts are new.
+    `is_fresh` is whether the judgements were made now; between two evaluations only facts are new. `errors_in_a_row`
+    counts the evaluations, up to this one, in which a gate could not be judged.
     """
 
     facts: Facts
@@ -78,3 +80,4 @@ class Evidence(NamedTuple):
     units: int = 0
     sample_ratio: Judgement = Judgement(Verdict.NO_DATA)
     is_fresh: bool = False
+    errors_in_a_row: int = 0
