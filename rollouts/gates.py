@@ -102,11 +102,11 @@ class GateStatistics:
 
     def verdict(self, alpha_fail: float, alpha_pass: float) -> Verdict:
         """Return the worst verdict on a limit of the gate, without the evidence in figures and words."""
-        return worst([limit.verdict(alpha_fail, alpha_pass) for limit in self._limits()])
+        return worst([limit.verdict(alpha_fail, alpha_pass) for limit in self._limits(alpha_fail, alpha_pass)])
 
     def judge(self, alpha_fail: float, alpha_pass: float) -> Judgement:
         """Judge all limits of the gate: the worst verdict counts."""
-        limits, verdict = self._limits(), self.verdict(alpha_fail, alpha_pass)
+        limits, verdict = self._limits(alpha_fail, alpha_pass), self.verdict(alpha_fail, alpha_pass)
         new, control = sides(self._state)
         ratio, low, high = estimate(self._gate, self._state, alpha_pass)
         e_harm, e_safe = max(limit.harm for limit in limits), min(limit.safe for limit in limits)
@@ -115,8 +115,14 @@ class GateStatistics:
             verdict, new, control, ratio, low, high, e_value(e_harm), e_value(e_safe), self.threshold, needs
         )
 
-    def _limits(self) -> list[Limit]:
-        return [*limits_of(self._gate, self._state, self._baseline_calls)]
+    def _limits(self, alpha_fail: float, alpha_pass: float) -> list[Limit]:
+        """Return the limits that count: where an absolute one is shown to hold, a ratio of nothing to nothing does not.
+
+        Otherwise two sides without a fault would wait for one.
+        """
+        limits = [*limits_of(self._gate, self._state, self._baseline_calls)]
+        told = [limit for limit in limits if limit.missing or not limit.unknown]
+        return told if any(each.verdict(alpha_fail, alpha_pass) is Verdict.PASS for each in told) else limits
 
 
 def _needs(limits: list[Limit], alpha_fail: float, alpha_pass: float) -> str:

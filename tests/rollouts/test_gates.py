@@ -170,10 +170,21 @@ def test_the_worst_of_two_limits_counts() -> None:
 
 def test_a_held_absolute_limit_does_not_pass_for_an_open_relative_one() -> None:
     statistics = state(BOTH)
-    statistics.tick(2000, 2000, 0, 0)
+    statistics.tick(2000, 2000, 2, 1)
     judgement = judged(statistics)
     assert judgement.verdict is Verdict.INCONCLUSIVE
-    assert judgement.needs == "there is no ratio before it happens on either side"
+    assert "its rate is below 2x the control's" in judgement.needs
+
+
+def test_two_sides_without_a_fault_pass_by_the_absolute_limit_and_by_nothing_else() -> None:
+    flawless, too_few, alone = state(BOTH), state(BOTH), state(BOTH)
+    flawless.tick(2000, 2000, 0, 0)
+    too_few.tick(20, 2000, 0, 0)
+    alone.tick(2000, 0, 0, 0)
+    assert judged(flawless).verdict is Verdict.PASS
+    assert judged(flawless).e_safe >= 20
+    assert judged(too_few).verdict is Verdict.INCONCLUSIVE
+    assert judged(alone).verdict is Verdict.NO_DATA
 
 
 def test_a_step_has_to_pass_by_itself() -> None:
