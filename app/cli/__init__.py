@@ -15,6 +15,7 @@ from app.cli import (
     rollout,
     routes,
     serve,
+    simulate,
     status,
     stores,
     tokens,
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 for module in (serve, demo, status, kills, breakers, compare, transfer, stores):
     app.add_typer(module.commands)
+rollout.commands.add_typer(simulate.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")
