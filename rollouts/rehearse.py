@@ -45,8 +45,8 @@ class Happening(NamedTuple):
 class Rehearsal:
     """One rollout of a plan in simulated time, judged every `interval_s`; looked at every ten seconds or more often.
 
-    A person approves `approve_after_s` after being asked, None for never, and does nothing else. The plan of a dry run is
-    rehearsed as if it were none.
+    A person approves `approve_after_s` after being asked, None for never, and does nothing else. The plan of a dry run
+    is rehearsed as if it were none.
     """
 
     def __init__(self, plan: Plan, traffic: Traffic, starts_at: datetime, approve_after_s: float | None = 0.0) -> None:

@@ -9,7 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from app.cli.command import usage
-from app.cli.documents import STANDARD_INPUT, SAFE_SIDES, document_in
+from app.cli.documents import SAFE_SIDES, STANDARD_INPUT, document_in
 from app.cli.exits import CommandError, Exit
 from app.cli.plan_files import SHIPPED, SUFFIXES
 from app.errors import Code, invalid
