@@ -14,11 +14,13 @@ from starlette.exceptions import HTTPException
 
 from app import bootstrap, logs
 from app.api import (
+    alerts,
     audit,
     breakers,
     comparison,
     flags,
     kill_switch,
+    notices,
     outcome_export,
     probes,
     routes,
@@ -61,6 +63,8 @@ ROUTERS = (
     routes.router,
     comparison.router,
     kill_switch.router,
+    alerts.router,
+    notices.router,
     breakers.router,
     tokens.router,
     audit.router,

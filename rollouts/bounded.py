@@ -8,10 +8,12 @@ matter, and evidence can be begun again.
 import math
 from dataclasses import dataclass
 
-from rollouts.wealth import Wealth, log_mean_exp
+from rollouts.wealth import Wealth
 
-STAKES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 7 / 8)
-"""Which share of the wealth is lost in the worst case."""
+LOSSES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 7 / 8)
+"""Which share of its wealth a bet loses in the worst case; each has the same to begin with."""
+
+_SHARES = (1 / len(LOSSES),) * len(LOSSES)
 
 INTERVAL_ALPHA = 0.05
 _MOST_BET = 0.5
@@ -63,13 +65,13 @@ class BoundedEvidence:
     limit: float
     is_lower_better: bool
     harm: Wealth
-    safe: list[float]
+    safe: Wealth
     step: Bernstein
 
     @classmethod
     def of(cls, limit: float, is_lower_better: bool, begins: int = 0) -> "BoundedEvidence":
         """Begin without evidence; `limit` is from 0 to 1."""
-        return cls(limit, is_lower_better, Wealth.of(len(STAKES), begins), [0.0] * len(STAKES), Bernstein())
+        return cls(limit, is_lower_better, Wealth.of(_SHARES, begins), Wealth.of(_SHARES), Bernstein())
 
     @property
     def log_e_harm(self) -> float:
@@ -83,12 +85,12 @@ class BoundedEvidence:
 
     def log_e_safe_at(self, factor: float) -> float:
         """Return what `log_e_safe` would be, had the same been seen `factor` times in this step."""
-        return log_mean_exp([factor * log for log in self.safe])
+        return self.safe.log_e_at(factor)
 
     def begin(self) -> None:
         """Begin a step: its safety has to be shown anew."""
         self.harm.begin()
-        self.safe = [0.0] * len(STAKES)
+        self.safe = Wealth.of(_SHARES)
         self.step = Bernstein()
 
     def add(self, value: float) -> None:
@@ -96,11 +98,10 @@ class BoundedEvidence:
         inside = min(max(value, 0.0), 1.0)
         worse = 1 if self.is_lower_better else -1
         self.harm.add(self._gains(inside, worse))
-        for at, gain in enumerate(self._gains(inside, -worse)):
-            self.safe[at] += gain
+        self.safe.add(self._gains(inside, -worse))
         self.step.add(inside)
 
     def _gains(self, value: float, sign: int) -> list[float]:
         """Return the growth of the logs of bets on a mean above (1) or below (-1) the limit."""
         room = max(self.limit if sign > 0 else 1 - self.limit, _LEAST_ROOM)
-        return [math.log1p(sign * stake / room * (value - self.limit)) for stake in STAKES]
+        return [math.log1p(sign * loss / room * (value - self.limit)) for loss in LOSSES]

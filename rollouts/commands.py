@@ -60,14 +60,16 @@ def resume(rollout: Rollout, order: Order, facts: Facts) -> Answer:
 def advance(rollout: Rollout, order: Order, facts: Facts, to: int | None = None) -> Answer:
     """Go to the next step now, whatever the gates say; past the last one to the bake, past the bake to the end.
 
-    `to` is the step wanted: at it or behind it already, nothing changes, so a second click does no harm.
+    `to` is the step wanted, counted from 0, the bake being one more: at it or behind it already, nothing changes, so a
+    second click does no harm.
     """
-    if rollout.state is RolloutState.COMPLETED or (rollout.is_active and to is not None and to <= rollout.step):
+    at = rollout.step + (rollout.baking_since is not None)
+    if rollout.state is RolloutState.COMPLETED or (rollout.is_active and to is not None and to <= at):
         return stay(rollout)
     refused = _not_under_way(rollout) or _not_of_its_own(rollout, facts)
     if refused is not None:
         return refused
-    if to is not None and to > rollout.step + 1:
+    if to is not None and to > at + 1:
         told = f"it is at step {rollout.step + 1}; it goes one step at a time"
         return Refused(Refusal.NO_SUCH_STEP, told)
     return past_the_step(rollout, order.told("advanced it"))._replace(overrules=rollout.failing)

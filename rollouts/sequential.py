@@ -9,10 +9,12 @@ Malek, arXiv 2011.03567, and of the safe log-rank test, arXiv 2011.06931).
 import math
 from dataclasses import dataclass, field
 
-from rollouts.wealth import TILTS, Wealth, gains, log_mean_exp
+from rollouts.wealth import STAKES, Wealth, gains, log_mean_exp
 
 GRID = tuple(math.log(32.0) * at / 30 for at in range(-30, 31))
 """Logs of the ratios, 1/32 to 32 and 12 % apart, on which the likelihood is kept for the interval."""
+
+_RISES = tuple(math.expm1(log) for log in GRID)
 
 
 def chance_of_new(ratio: float, exposed_new: int, exposed_control: int) -> float:
@@ -51,8 +53,10 @@ class Compared:
         self.below += events_control * exposed_new / everybody
         if events:
             share = exposed_new / everybody
-            for at, log_ratio in enumerate(GRID):
-                self.likelihood[at] += events_new * log_ratio - events * math.log1p(share * math.expm1(log_ratio))
+            self.likelihood = [
+                before + events_new * log_ratio - events * math.log1p(share * rise)
+                for before, log_ratio, rise in zip(self.likelihood, GRID, _RISES, strict=True)
+            ]
 
     @property
     def ratio(self) -> float | None:
@@ -84,14 +88,14 @@ class RatioEvidence:
     margin: float
     is_lower_better: bool
     harm: Wealth
-    safe: list[float]
+    safe: Wealth
     step: Compared = field(default_factory=Compared)
     pending: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
 
     @classmethod
     def of(cls, limit: float, margin: float, is_lower_better: bool, begins: int = 0) -> "RatioEvidence":
         """Begin without evidence, knowing how many later begins there may be."""
-        return cls(limit, margin, is_lower_better, Wealth.of(len(TILTS), begins), [0.0] * len(TILTS))
+        return cls(limit, margin, is_lower_better, Wealth.of(STAKES, begins), Wealth.of(STAKES))
 
     @property
     def log_e_harm(self) -> float:
@@ -105,12 +109,12 @@ class RatioEvidence:
 
     def log_e_safe_at(self, factor: float) -> float:
         """Return what `log_e_safe` would be, had the same been seen `factor` times in this step."""
-        return log_mean_exp([factor * log for log in self.safe])
+        return self.safe.log_e_at(factor)
 
     def begin(self) -> None:
         """Begin a step: its safety has to be shown anew, and nothing before it is compared with anything in it."""
         self.harm.begin()
-        self.safe = [0.0] * len(TILTS)
+        self.safe = Wealth.of(STAKES)
         self.step = Compared()
         self.pending = [0, 0, 0, 0]
 
@@ -132,8 +136,7 @@ class RatioEvidence:
         within = chance_of_new(self.limit, exposed_new, exposed_control)
         self.harm.add(gains(events_new, events, within, worse))
         beyond = chance_of_new(self.margin, exposed_new, exposed_control)
-        for at, gain in enumerate(gains(events_new, events, beyond, -worse)):
-            self.safe[at] += gain
+        self.safe.add(gains(events_new, events, beyond, -worse))
 
 
 @dataclass(slots=True)
@@ -149,7 +152,7 @@ class RateEvidence:
     @classmethod
     def of(cls, limit: float, is_lower_better: bool, begins: int = 0) -> "RateEvidence":
         """Begin without evidence; `limit` is a share of exposures, above 0 and below 1."""
-        return cls(limit, is_lower_better, Wealth.of(len(TILTS), begins))
+        return cls(limit, is_lower_better, Wealth.of(STAKES, begins))
 
     @property
     def log_e_harm(self) -> float:
@@ -164,7 +167,9 @@ class RateEvidence:
     def log_e_safe_at(self, factor: float) -> float:
         """Return what `log_e_safe` would be, had the same been seen `factor` times in this step."""
         kept = -1 if self.is_lower_better else 1
-        return log_mean_exp(gains(factor * self.events, factor * self.exposed, self.limit, kept))
+        safe = Wealth.of(STAKES)
+        safe.add(gains(self.events, self.exposed, self.limit, kept))
+        return safe.log_e_at(factor)
 
     def begin(self) -> None:
         """Begin a step: its safety has to be shown anew."""

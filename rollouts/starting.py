@@ -133,11 +133,13 @@ def weight_in_force(flag: Flag | None, rollout: Rollout) -> int | None:
 
 
 def flag_after(flag: Flag, rollout: Rollout, move: Move) -> Flag | None:
-    """Return the flag as a move wants it, None when the move does not touch it."""
+    """Return the flag as a move wants it, None when it is so already or the move does not touch it."""
     weight = move.weight(rollout)
     variant = rollout.variant if move.sides is None else move.sides.variant
     if weight is None or variant is None:
         return None
     if move.kind is MoveKind.ROLL_BACK:
-        return withdrawn(flag, rollout.plan, variant)
-    return applied(flag, rollout.plan, variant, rollout.plan.steps[move.step].percentage)
+        after = withdrawn(flag, rollout.plan, variant)
+    else:
+        after = applied(flag, rollout.plan, variant, rollout.plan.steps[move.step].percentage)
+    return None if after == flag else after

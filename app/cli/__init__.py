@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli import (
+    alerts,
     breakers,
     compare,
     demo,
@@ -46,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, demo, status, kills, breakers, compare, transfer, stores):
+for module in (serve, demo, status, kills, alerts, breakers, compare, transfer, stores):
     app.add_typer(module.commands)
 rollout.commands.add_typer(simulate.commands)
 app.add_typer(flags.commands, name="flags")

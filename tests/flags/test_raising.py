@@ -76,6 +76,16 @@ def test_enabling_raises_whatever_the_default_is() -> None:
     assert raises(disabled, rolled_out(FLAG, 0))
 
 
+@pytest.mark.parametrize(
+    "default",
+    [{"variant": "on"}, {"split": [{"variant": "off", "weight": 50_000}, {"variant": "on", "weight": 50_000}]}],
+    ids=["everyone", "in the other order"],
+)
+def test_giving_nobody_another_variant_raises_from_no_default(default: dict[str, Any]) -> None:
+    before = Flag.model_validate(FLAG.model_dump() | {"default": default})
+    assert not raises(before, rolled_out(before, 0, "on"))
+
+
 def ruled(*served: dict[str, Any]) -> Flag:
     rules = [
         {"name": str(at), "when": {"attribute": "a", "op": "eq", "value": at}, "serve": serve}

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from app.alerts.model import Did, OwnAlert, Severity
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
+from app.notices.model import NoticeKind
 from app.outcomes.model import Attribution, ModelRecord, Outcome, OutcomeKind, Refusal
 from app.settings import ClientSettings, Settings
 from app.shadows.calls import Why
@@ -56,6 +58,9 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Outcome kinds": OutcomeKind,
     "Outcome refusals": Refusal,
     "Attribution": Attribution,
+    "Alert severities": Severity,
+    "Alert: done": Did,
+    "Notice kinds": NoticeKind,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,
@@ -78,6 +83,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Route: record": Record,
     "Outcomes": Outcome,
     "Outcome: model": ModelRecord,
+    "Alerts": OwnAlert,
     "Kill": Kill,
 }
 

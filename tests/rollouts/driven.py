@@ -6,10 +6,11 @@ from typing import Any
 
 from flags.model import Flag
 from flags.percentage import rolled_out, weight_of_variant
+from flags.raising import raises
 from rollouts import commands
 from rollouts.advance import advance
 from rollouts.commands import Answer, Order
-from rollouts.evidence import Evidence, Facts, Judgement, Recent, Verdict
+from rollouts.evidence import Evidence, Facts, Judgement, Verdict
 from rollouts.model import Rollout, RolloutState
 from rollouts.moves import Move, moved
 from rollouts.plan import Plan
@@ -31,9 +32,10 @@ PLAN: dict[str, Any] = {
     "gates": {
         "errors": {"metric": "error_rate", "relative_max": 1.2},
         "p95": {"metric": "latency_ms", "quantile": 0.95, "relative_max": 1.1},
+        "costs": {"metric": "cost", "relative_max": 1.5},
         "tried": {"metric": "fallback_rate", "relative_max": 1.2, "dry_run": True},
     },
-    "guardrails": ["errors"],
+    "guardrails": ["errors", "costs"],
     "cohorts": [{"name": "power", "when": {"attribute": "engagement", "op": "gt", "value": 0.8}}],
     "steps": [
         {"percentage": 10, "min_s": 600, "max_s": 7200, "min_units": 100, "gates": ["errors", "p95", "tried"]},
@@ -100,7 +102,8 @@ class Driven:
     def make(self, move: Move) -> Move:
         """Write the flag and the rollout as the move wants them, both or none."""
         after = flag_after(self.flag, self.rollout, move)
-        if after is not None and after != self.flag:
+        if after is not None:
+            assert self.killed is None or not raises(self.flag, after), "a kill would refuse it"
             self.flag = Flag.model_validate(after.model_dump() | {"version": self.flag.version + 1})
             self.changed_by = "crossfade"
         self.rollout = moved(self.rollout, move, self.now, self.flag.version)
@@ -131,8 +134,8 @@ class Driven:
         self.wait(600)
         return self.look(verdicts, **more)
 
-    def start(self) -> "Driven":
-        self.make(answered(commands.start(self.rollout, ANA, self.ground())))
+    def start(self, *others: Rollout) -> "Driven":
+        self.make(answered(commands.start(self.rollout, ANA, self.ground(*others))))
         return self
 
     def to_step(self, step: int) -> "Driven":
@@ -163,7 +166,3 @@ class Driven:
 
     def cohorts(self) -> list[str]:
         return [rule.name for rule in self.flag.rules if rule.name.startswith("rollout ")]
-
-
-def failing_share(errors: int, calls: int) -> Recent:
-    return Recent(calls, errors)

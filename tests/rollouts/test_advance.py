@@ -95,11 +95,20 @@ def test_a_hard_limit_can_be_switched_off() -> None:
     assert it.look(breaker_open_s=3600.0, recent=Recent(1000, 1000)).kind is MoveKind.HOLD
 
 
+@pytest.mark.parametrize("guardrail", ["errors", "costs"])
 @pytest.mark.parametrize("state", STATES)
-def test_a_failed_guardrail_acts_in_every_active_state(state: str) -> None:
+def test_a_failed_guardrail_acts_in_every_active_state_a_gate_of_the_step_or_not(state: str, guardrail: str) -> None:
     it = in_every_active_state()[state]
-    it.look({"errors": FAIL})
-    assert (it.state, it.percentage, it.rollout.failing) == (RolloutState.ROLLED_BACK, 0, ("errors",))
+    it.look({guardrail: FAIL})
+    assert (it.state, it.percentage, it.rollout.failing) == (RolloutState.ROLLED_BACK, 0, (guardrail,))
+
+
+def test_a_guardrail_alone_need_not_pass_but_must_be_judged() -> None:
+    it = Driven().start()
+    it.look_later({"costs": INCONCLUSIVE})
+    assert it.percentage == 50
+    it.look_later({"costs": ERROR}, errors_in_a_row=1)
+    assert it.percentage == 50
 
 
 def test_a_failed_gate_of_the_step_acts_like_a_guardrail() -> None:
@@ -213,16 +222,51 @@ def test_approval_is_asked_for_once_everything_passed() -> None:
     assert (it.percentage, it.rollout.approved) == (50, False)
 
 
-def test_another_version_with_the_same_share_is_taken_on_and_continues_the_step() -> None:
+@pytest.mark.parametrize("verdict", [PASS, INCONCLUSIVE, NO_DATA])
+def test_who_waits_for_approval_goes_on_waiting_and_is_written_once(verdict: Verdict) -> None:
+    it = in_every_active_state()["waiting_approval"]
+    waiting = it.rollout
+    for _ in range(3):
+        it.look_later(verdict)
+    assert it.rollout is waiting
+
+
+def test_a_share_changed_during_a_pause_is_told_too() -> None:
     it = Driven().start()
-    began = it.rollout.stages[-1].began_at
-    it.wait(100)
+    it.tell(commands.pause)
+    it.set_by_hand(30)
+    it.look(is_fresh=False)
+    assert it.rollout.why.startswith("bob changed the share")
+    assert it.state is RolloutState.PAUSED
+
+
+def test_another_version_with_the_same_share_is_taken_on_and_continues_the_step() -> None:
+    it = Driven().to_step(1)
+    began = it.now
+    it.look_later(NO_DATA)
     it.edit_by_hand(description="clearer")
-    assert it.look().kind is MoveKind.ADOPT
+    assert it.look(NO_DATA).kind is MoveKind.ADOPT
     stage = it.rollout.stage_of(it.flag.version)
     assert stage is not None
-    assert (stage.step, stage.weight, stage.began_at, it.state) == (0, 10_000, began, RolloutState.RUNNING)
-    assert it.look().kind is MoveKind.HOLD
+    assert (stage.step, stage.weight, stage.began_at, it.state) == (1, 50_000, began, RolloutState.HOLDING)
+    assert it.look(NO_DATA).kind is MoveKind.HOLD
+
+
+def test_a_version_that_is_taken_on_leaves_the_reason_of_a_pause() -> None:
+    it = Driven(plan_with(on_fail="pause")).start()
+    it.look({"errors": FAIL})
+    paused = it.rollout
+    it.edit_by_hand(description="clearer")
+    assert it.look().kind is MoveKind.ADOPT
+    assert (it.rollout.why, it.rollout.failing, it.state) == (paused.why, ("errors",), RolloutState.PAUSED)
+
+
+def test_the_longest_time_counts_anew_at_every_step() -> None:
+    it = Driven().start()
+    it.wait(7000)
+    it.look()
+    it.look_later(INCONCLUSIVE)
+    assert (it.rollout.step, it.state) == (1, RolloutState.HOLDING)
 
 
 def test_a_share_that_a_person_changed_pauses_once_and_says_who_and_what() -> None:
