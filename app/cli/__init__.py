@@ -20,6 +20,7 @@ from app.cli import (
     rollouts,
     routes,
     serve,
+    simulate,
     status,
     stores,
     tokens,
@@ -54,6 +55,7 @@ for part in (rollouts, rollout_orders, rollout_watch, plans):
     rollout.commands.add_typer(part.commands)
 for module in (serve, demo, status, kills, alerts, breakers, compare, transfer, stores):
     app.add_typer(module.commands)
+rollout.commands.add_typer(simulate.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")
