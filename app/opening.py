@@ -27,12 +27,12 @@ from app.outcomes.retention import Retention
 from app.refresh import Live
 from app.settings import Settings
 from app.standing import Standing
+from app.stores.aftermath import Aftermath
 from app.stores.comparisons import Comparisons
 from app.stores.engines import Engine, engine_of, is_postgres, outcomes_engine_of, outcomes_file_in
 from app.stores.fleet import FleetStore
 from app.stores.journal import SqlJournal
 from app.stores.last_good import LastGood
-from app.stores.outcomes import SqlOutcomes
 from app.stores.records import Entry, Store, StoreUnavailableError
 from app.stores.redis import RedisStore, redis_client
 from app.stores.redis_answers import PATIENCE_S, AnswersInRedis
@@ -61,7 +61,7 @@ class Outcomes(NamedTuple):
     attributor: Attributor
     pipeline: Pipeline
     recorder: Recorder
-    kept: SqlOutcomes
+    kept: Aftermath
 
 
 async def opened(ground: Ground, standing: Standing) -> tuple[Store, Settle, Comparisons]:
@@ -133,7 +133,7 @@ async def outcomes(ground: Ground, ids: DecisionIds) -> Outcomes:
     settings, live, metrics, clock, stack = ground
     # of one database with the journal, which was asked just now: a silent one would be waited for twice
     is_asked = not _are_beside_the_journal(settings)
-    store = SqlOutcomes(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
+    store = Aftermath(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
     await stack.enter_async_context(store)
     await stack.enter_async_context(running(Retention(store, settings, clock, random.random).run()))
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))

@@ -1,0 +1,63 @@
+"""A sketch of a distribution: counts by buckets whose width is a share of their value, as DDSketch has them."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+ACCURACY = 0.01
+"""How far a quantile may be off, as a share of itself."""
+
+GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
+_PER_E = 1 / math.log(GAMMA)
+LEAST = 1e-9
+"""Values up to it count as zero."""
+
+_ZERO = -(2**31)
+"""The bucket of zero, below all others."""
+
+
+@dataclass(slots=True)
+class Sketch:
+    """Counts of values by bucket, with their exact sum; sketches of several processes merge by adding."""
+
+    buckets: dict[int, int] = field(default_factory=dict)
+    total: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many values there were."""
+        return sum(self.buckets.values())
+
+    def add(self, value: float) -> None:
+        """Count one value; one below zero counts as zero."""
+        bucket = math.ceil(math.log(value) * _PER_E) if value > LEAST else _ZERO
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        self.total += max(value, 0.0)
+
+    def merge(self, other: "Sketch") -> None:
+        """Add what another one counted."""
+        mine = self.buckets
+        for bucket, count in other.buckets.items():
+            mine[bucket] = mine.get(bucket, 0) + count
+        self.total += other.total
+
+    def values(self) -> Iterator[tuple[float, int]]:
+        """Yield each bucket's value, the lowest first, and how often it was."""
+        for bucket, count in sorted(self.buckets.items()):
+            yield value_of(bucket), count
+
+    def at_rank(self, rank: float) -> float:
+        """Return the value that so many others are below, 0 for the lowest. Raises IndexError when there is none."""
+        seen, value = 0, None
+        for value, count in self.values():
+            seen += count
+            if seen > rank:
+                return value
+        if value is None:
+            raise IndexError("nothing was counted")
+        return value
+
+
+def value_of(bucket: int) -> float:
+    """Return the value that stands for all of a bucket."""
+    return 0.0 if bucket == _ZERO else 2 * GAMMA**bucket / (GAMMA + 1)
