@@ -15,8 +15,10 @@ from starlette.exceptions import HTTPException
 from app import bootstrap, logs
 from app.api import (
     audit,
+    baselines,
     breakers,
     comparison,
+    dashboard,
     flags,
     kill_switch,
     outcome_export,
@@ -62,6 +64,8 @@ ROUTERS = (
     comparison.router,
     kill_switch.router,
     breakers.router,
+    dashboard.router,
+    baselines.router,
     tokens.router,
     audit.router,
     transfer.router,

@@ -5,12 +5,14 @@ from typing import Annotated
 import typer
 
 from app.cli import (
+    baseline,
     breakers,
     compare,
     demo,
     explain,
     flags,
     kills,
+    monitor,
     outcomes,
     rollout,
     routes,
@@ -45,12 +47,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, demo, status, kills, breakers, compare, transfer, stores):
+for module in (serve, demo, status, kills, breakers, monitor, compare, transfer, stores):
     app.add_typer(module.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")
 app.add_typer(explain.commands, name="route")
+app.add_typer(baseline.commands, name="baseline")
 app.add_typer(tokens.commands, name="tokens")
 app.add_typer(outcomes.commands, name="outcomes")
 app.add_typer(stores.db, name="db")
