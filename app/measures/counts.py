@@ -1,5 +1,6 @@
 """What calls and outcomes of one side came to in a stretch of time: all of it adds up."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 import orjson
 
 from app.measures.sketch import Sketch
+
+MOST = 1e15
+"""Values beyond it count as it: the sum of their squares must stay a number that JSON has."""
 
 NUMBERS = ("calls", "errors", "failures", "fallbacks", "hits", "misses", "opened")
 
@@ -20,7 +24,11 @@ class Amount:
     squares: float = 0.0
 
     def add(self, value: float) -> None:
-        """Add one value."""
+        """Add one value; what is no number counts as none."""
+        if not -MOST < value < MOST:
+            if math.isnan(value):
+                return
+            value = MOST if value > 0 else -MOST
         self.count += 1
         self.total += value
         self.squares += value * value
@@ -77,11 +85,23 @@ class Counts:
     def from_json(cls, text: str) -> "Counts":
         """Read it back."""
         told = orjson.loads(text)
-        total, *pairs = told.pop("latency")
+        total, *pairs = told["latency"]
         latency = Sketch(dict(zip(pairs[::2], pairs[1::2], strict=True)), total)
+        numbers = {name: told.get(name, 0) for name in NUMBERS}
         return cls(
-            latency=latency, signals=_amounts(told.pop("signals")), outcomes=_amounts(told.pop("outcomes")), **told
+            **numbers,
+            answered=told["answered"],
+            latency=latency,
+            signals=_amounts(told["signals"]),
+            outcomes=_amounts(told["outcomes"]),
         )
+
+
+def merged(one: str, other: str) -> str:
+    """Return as JSON text what two such texts come to together."""
+    both = Counts.from_json(one)
+    both.merge(Counts.from_json(other))
+    return both.to_json()
 
 
 def _merge(mine: dict[str, Amount], others: Mapping[str, Amount]) -> None:

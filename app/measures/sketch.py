@@ -9,8 +9,8 @@ ACCURACY = 0.01
 
 GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _PER_E = 1 / math.log(GAMMA)
-LEAST = 1e-9
-"""Values up to it count as zero."""
+LEAST, MOST = 1e-9, 1e15
+"""Values up to the first count as zero, and beyond the second as the second."""
 
 _ZERO = -(2**31)
 """The bucket of zero, below all others."""
@@ -29,10 +29,11 @@ class Sketch:
         return sum(self.buckets.values())
 
     def add(self, value: float) -> None:
-        """Count one value; one below zero counts as zero."""
-        bucket = math.ceil(math.log(value) * _PER_E) if value > LEAST else _ZERO
+        """Count one value."""
+        value = min(value, MOST) if value > LEAST else 0.0
+        bucket = math.ceil(math.log(value) * _PER_E) if value else _ZERO
         self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
-        self.total += max(value, 0.0)
+        self.total += value
 
     def merge(self, other: "Sketch") -> None:
         """Add what another one counted."""

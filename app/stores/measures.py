@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from importlib import import_module
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select, tuple_
 
 from app.stores.database import Database
 from app.stores.schema import MEASURES
@@ -19,7 +20,8 @@ KEPT_S = 90 * DAY_S
 ONE_MERGER = 0x4D454153
 """The advisory lock of whoever merges in Postgres; SQLite has one writer anyway."""
 
-_KEY = ("span", "start", "route", "side", "rollout", "step")
+Merged = Callable[[str, str], str]
+"""Makes one body of two."""
 
 
 class Measured(NamedTuple):
@@ -37,9 +39,10 @@ class Measured(NamedTuple):
 class Measures(Database):
     """A database that keeps measures. Every method raises StoreUnavailableError."""
 
-    async def add_measures(self, rows: Sequence[Measured], merged: Callable[[str, str], str]) -> None:
-        """Merge rows into those there are, all or none; `merged` makes one body of two."""
-        await self._write(lambda connection: _add(connection, rows, merged))
+    async def add_measures(self, rows: Sequence[Measured], merged: Merged) -> None:
+        """Merge rows into those there are, all or none."""
+        if rows:
+            await self._write(lambda connection: _add(connection, rows, merged))
 
     async def measures(self, route: str | None, since: int, span: int) -> Sequence[Measured]:
         """Return what was counted of a route, None for all, in the stretches of `span` that began at `since` or later.
@@ -58,13 +61,16 @@ class Measures(Database):
         await self._write(lambda connection: connection.execute(old))
 
 
-def _add(connection: Connection, rows: Sequence[Measured], merged: Callable[[str, str], str]) -> None:
+def _add(connection: Connection, rows: Sequence[Measured], merged: Merged) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(ONE_MERGER)))
+    is_one_of_them = tuple_(MEASURES.c.span, MEASURES.c.start).in_({(row.span, row.start) for row in rows})
+    found = (Measured(*row) for row in connection.execute(select(MEASURES).where(is_one_of_them)))
+    bodies = {row[:-1]: row.body for row in found}
     for row in rows:
-        is_it = [MEASURES.c[name] == value for name, value in zip(_KEY, row, strict=False)]
-        before = connection.execute(select(MEASURES.c.body).where(*is_it)).scalar()
-        if before is not None:
-            connection.execute(delete(MEASURES).where(*is_it))
-        body = row.body if before is None else merged(before, row.body)
-        connection.execute(insert(MEASURES).values(**row._replace(body=body)._asdict()))
+        before = bodies.get(row[:-1])
+        bodies[row[:-1]] = row.body if before is None else merged(before, row.body)
+    # the engine has imported its own dialect, and a start does without the other
+    adding = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(MEASURES)
+    adding = adding.on_conflict_do_update(index_elements=Measured._fields[:-1], set_={"body": adding.excluded.body})
+    connection.execute(adding, [Measured(*row[:-1], bodies[row[:-1]])._asdict() for row in rows])
