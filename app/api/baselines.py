@@ -1,11 +1,11 @@
 """Baselines: figures that are kept under a name, and what became better or worse since."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from app.api.boards import Kept, RouteFigures, figures_in, seen_in, sql_asked
 from app.api.params import NO_NUL, Limit, Operator, Page, Reader, ServicesOf
@@ -83,7 +83,9 @@ async def list_baselines(
     with sql_asked():
         found = await services.outcomes.kept.baselines(after or "", limit + 1)
     shown = found[:limit]
-    return Page(items=[_head(*_read(each)) for each in shown], next=shown[-1].name if len(found) > limit else None)
+    read = [_read(each) for each in shown]
+    items = [_head(*each) for each in read if each is not None]
+    return Page(items=items, next=shown[-1].name if len(found) > limit else None)
 
 
 @router.get("/monitoring/baselines/{name}")
@@ -130,14 +132,13 @@ async def compare_baseline(services: ServicesOf, _: Reader, name: BaselineName) 
     now = {(each.route, side.side): side.figures for each in figures_in(board) for side in each.sides}
     items = [*_compared(kept, now)]
     found = [each.found for item in items for each in item.figures]
-    silent = [f"{item.route}/{item.side}" for item in items if not item.figures]
     return Since(
         baseline=_head(baseline, kept),
         since=datetime.fromtimestamp(since, UTC),
         until=services.clock.now(),
         better=found.count(Found.BETTER),
         worse=found.count(Found.WORSE),
-        note=f"nothing was counted now of {', '.join(silent)}" if silent else None,
+        note=_note(kept, items),
         items=items,
     )
 
@@ -150,20 +151,32 @@ def _compared(kept: Kept, now: Mapping[tuple[str, str], Figures]) -> Iterator[Si
             yield SideSince(route=each.route, side=side.side, figures=told)
 
 
+def _note(kept: Kept, items: Sequence[SideSince]) -> str | None:
+    silent = [f"{item.route}/{item.side}" for item in items if not item.figures]
+    if not kept.routes:
+        return "the baseline holds no figures"
+    return f"nothing was counted now of {', '.join(silent)}" if silent else None
+
+
 async def _found(services: Services, name: str) -> tuple[Baseline, Kept]:
     with sql_asked():
         baseline = await services.outcomes.kept.baseline(name)
-    if baseline is None:
+    read = None if baseline is None else _read(baseline)
+    if read is None:
         raise _unknown(name)
-    return _read(baseline)
+    return read
 
 
 def _unknown(name: str) -> ProblemError:
     return ProblemError(404, Code.NOT_FOUND, f'there is no baseline "{name}"; GET /monitoring/baselines lists them')
 
 
-def _read(baseline: Baseline) -> tuple[Baseline, Kept]:
-    return baseline, Kept.model_validate_json(baseline.body)
+def _read(baseline: Baseline) -> tuple[Baseline, Kept] | None:
+    """Read what was kept: None for what a newer program wrote, which this one does not understand."""
+    try:
+        return baseline, Kept.model_validate_json(baseline.body)
+    except ValidationError:
+        return None
 
 
 def _head(baseline: Baseline, kept: Kept) -> Head:

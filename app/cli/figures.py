@@ -60,7 +60,7 @@ def estimate(figure: str, found: Document | None) -> Cell:
 def change(difference: Document) -> Cell:
     """Tell what two figures differ by, and whether that is beyond chance: `+12 % worse`."""
     found, ratio = difference["found"], difference["ratio"]
-    by = "" if ratio is None else f"{(ratio - 1) * 100:+.3g} %"
+    by = "" if ratio is None else f"{'-' if ratio < 1 else '+'}{_number(abs(ratio - 1) * 100)} %"
     if found in TONES:
         return Toned(f"{by} {found}".strip(), TONES[found])
     return Toned(by or "-", Tone.DIM)
