@@ -135,9 +135,9 @@ async def outcomes(ground: Ground, ids: DecisionIds) -> Outcomes:
     is_asked = not _are_beside_the_journal(settings)
     store = Aftermath(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
     await stack.enter_async_context(store)
-    await stack.enter_async_context(running(Retention(store, settings, clock, random.random).run()))
+    await stack.enter_async_context(running(Retention(store, live, settings, clock, random.random).run()))
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
-    recorder = Recorder(pipeline, ids, metrics, clock)
+    recorder = Recorder(live, pipeline, ids, metrics, clock)
     return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store)
 
 

@@ -10,7 +10,7 @@ from app.decision_ids import DecisionIds
 from app.lanes import LaneBook
 from app.metrics import Metrics
 from app.refresh import Live
-from flags.context import TARGETING_KEY, Context
+from flags.context import Context
 from flags.decision import Decision
 from flags.evaluate import evaluate
 from routers.attempts import Dispatched
@@ -28,7 +28,7 @@ QUIET = {None, Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY, Cause.FA
 
 
 class Choice(NamedTuple):
-    """What was decided for one call; `unit` is the caller's key as he gave it, None for none.
+    """What was decided for one call; `unit` is what the flag hashes, as the caller gave it, None for none.
 
     `lanes` are the route's of that moment: a change of the route takes no backend from a call that is under way.
     """
@@ -62,7 +62,8 @@ class Traffic:
         decision = evaluate(ruleset, route.flag, context, self._clock.wall())
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         self._metrics.count_decision(route.name, chosen.decided, chosen.reason)
-        return choice_of(Choice, (context.get(TARGETING_KEY), decision, chosen, self._lanes.of(route.name)))
+        unit = context.get(ruleset.hashed_by(route.flag))
+        return choice_of(Choice, (unit, decision, chosen, self._lanes.of(route.name)))
 
     def named(self, route: str, choice: Choice, served: str) -> str:
         """Return the id of a decision, which the outcomes that follow are reported by; `served` is who answered."""

@@ -27,6 +27,7 @@ from app.shadows.opening import shadowing
 from app.siblings import Place, Scrape, among, scrape_alone
 from app.signing import KEY_NAME, key_of
 from app.standing import Standing
+from app.stores.aftermath import Aftermath
 from app.stores.records import Collection, Store
 from app.switch import Switch
 from app.traffic import Traffic
@@ -55,6 +56,7 @@ class Services:
     shadows: Shadows
     comparisons: Ledger
     outcomes: Outcomes
+    aftermath: Aftermath
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -91,9 +93,10 @@ async def wire(
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
-        shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, metrics, clock))
         outcomes = await opening.outcomes(ground, ids)
-        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger, outcomes)
+        agreed = outcomes.recorder.agreed
+        shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
+        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger, outcomes, outcomes.kept)
         yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying)
 
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from .compile import compile_flag, compile_killed
 from .compiled import CompiledFlag
+from .context import TARGETING_KEY
 from .kills import NOTHING_KILLED, Killed
 from .model import Flag
 from .names import Kind
@@ -76,6 +77,11 @@ class Ruleset:
         """Return the flag's document, None when there is no such flag."""
         compiled = self.living.get(key)
         return compiled.document if compiled else None
+
+    def hashed_by(self, key: str) -> str:
+        """Return the attribute that a flag hashes, the caller's key for an unknown one."""
+        compiled = self.living.get(key)
+        return compiled.document.bucket_by if compiled else TARGETING_KEY
 
     def is_killed(self, key: str) -> bool:
         """Say whether a kill reaches the flag."""

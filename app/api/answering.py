@@ -6,7 +6,7 @@ import structlog
 
 from app.api.asgi import Receive, Send
 from app.api.reading import read_answer
-from app.api.relay import pass_on, pass_whole
+from app.api.relay import Passing, pass_on, pass_whole
 from app.cached import Given, cache_marks
 from app.errors import Code, ProblemError
 from app.outcomes.recording import Ended
@@ -37,9 +37,9 @@ class Exchange(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """Whether all of an answer reached its caller, and what it told of its quality."""
+    """How an answer reached its caller, and what it told of its quality."""
 
-    is_whole: bool
+    how: Passing
     signals: Signals = NO_SIGNALS
 
 
@@ -52,7 +52,7 @@ async def answer(services: Services, exchange: Exchange, receive: Receive, send:
     marks = _marks(exchange) + cache_marks(exchange.given)
     if carried.answer is None:
         failure = _failure(exchange, services.clock.monotonic(), marks)
-        _record(services, exchange, failure.status, Passed(is_whole=False))
+        _record(services, exchange, failure.status, Passed(Passing.BROKEN))
         raise failure
     watched = _watched(services, exchange)
     try:
@@ -75,15 +75,16 @@ async def _pass(
     if route.is_read:
         found, signals = read_answer(services, route, exchange.choice, found, given)
     await pass_whole(send, found, marks)
-    return Passed(is_whole=True, signals=signals)
+    return Passed(Passing.WHOLE, signals)
 
 
 def _record(services: Services, exchange: Exchange, status: int, passed: Passed) -> None:
-    """Make an outcome of the call itself, where its route asks for it."""
+    """Make an outcome of the call itself, where its route or a rollout asks for it."""
     route, given = exchange.route, exchange.given
-    if route.record is None:
+    if route.record is None and route.name not in services.live.state.steered:
         return
-    ended = Ended(given.carried, status, exchange.began, passed.is_whole, passed.signals, given.result)
+    is_whole, has_left = passed.how is Passing.WHOLE, passed.how is Passing.LEFT
+    ended = Ended(given.carried, status, exchange.began, is_whole, passed.signals, given.result, has_left)
     services.outcomes.recorder.record(route, exchange.decision_id, ended)
 
 

@@ -81,7 +81,7 @@ async def list_baselines(
 ) -> Page[Head]:
     """List baselines by name."""
     with sql_asked():
-        found = await services.outcomes.kept.baselines(after or "", limit + 1)
+        found = await services.aftermath.baselines(after or "", limit + 1)
     shown = found[:limit]
     read = [_read(each) for each in shown]
     items = [_head(*each) for each in read if each is not None]
@@ -111,7 +111,7 @@ async def save_baseline(
     )
     baseline = Baseline(name, now, principal.name, kept.model_dump_json())
     with sql_asked():
-        await services.outcomes.kept.keep_baseline(baseline)
+        await services.aftermath.keep_baseline(baseline)
     return _whole(baseline, kept)
 
 
@@ -119,7 +119,7 @@ async def save_baseline(
 async def delete_baseline(services: ServicesOf, _: Operator, name: BaselineName) -> None:
     """Forget a baseline."""
     with sql_asked():
-        is_gone = await services.outcomes.kept.forget_baseline(name)
+        is_gone = await services.aftermath.forget_baseline(name)
     if not is_gone:
         raise _unknown(name)
 
@@ -160,7 +160,7 @@ def _note(kept: Kept, items: Sequence[SideSince]) -> str | None:
 
 async def _found(services: Services, name: str) -> tuple[Baseline, Kept]:
     with sql_asked():
-        baseline = await services.outcomes.kept.baseline(name)
+        baseline = await services.aftermath.baseline(name)
     read = None if baseline is None else _read(baseline)
     if read is None:
         raise _unknown(name)

@@ -58,7 +58,7 @@ async def seen_in(services: Services, route: str | None, within: Range) -> Seen:
     """
     since = since_of(within, services.clock.wall())
     with sql_asked():
-        rows = await services.outcomes.kept.measures(route, since, GRAINS[within].span)
+        rows = await services.aftermath.measures(route, since, GRAINS[within].span)
     if route is not None and not rows and route not in services.live.state.routes:
         told = f'there is no route "{route}", and nothing was counted of one within {within}; GET /routes lists them'
         raise ProblemError(404, Code.UNKNOWN_ROUTE, told)

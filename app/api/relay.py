@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from enum import StrEnum
 
 import orjson
 from structlog.stdlib import BoundLogger
@@ -12,6 +13,15 @@ from app.errors import Code
 from routers.call import Answer, Headers, SendError
 from routers.causes import Cause
 from routers.streams import close
+
+
+class Passing(StrEnum):
+    """How an answer reached its caller: `left`, he did not wait for all of it."""
+
+    WHOLE = "whole"
+    BROKEN = "broken"
+    LEFT = "left"
+
 
 _FIXED = {b"content-length", b"content-encoding"}
 """Headers of a body that takes nothing in: it would pass for the backend's own, or for damage."""
@@ -25,8 +35,8 @@ async def pass_whole(send: Send, answer: Answer, marks: Headers) -> None:
 
 async def pass_on(
     receive: Receive, send: Send, answer: Answer, rest: AsyncIterator[bytes], marks: Headers, bound: BoundLogger
-) -> bool:
-    """Pass the pieces on as they come, until the end, a break, or until the caller leaves; say whether all went.
+) -> Passing:
+    """Pass the pieces on as they come, until the end, a break, or until the caller leaves; say which it was.
 
     A break is told in-band where the stream has a form for it (SSE), and the answer is left incomplete, so that
     nobody takes it for whole.
@@ -42,13 +52,15 @@ async def pass_on(
         pumping.cancel()
         bound.warning("stream cut off", why="the service stops, and the drain limit is over")
         await pump.tell_break(Cause.INTERRUPTED)
-        return False
+        return Passing.BROKEN
     finally:
         watch.cancel()
         pumping.cancel()
         await asyncio.gather(watch, pumping, return_exceptions=True)
         await close(rest)
-    return not pumping.cancelled() and pumping.result()
+    if pumping.cancelled():
+        return Passing.LEFT
+    return Passing.WHOLE if pumping.result() else Passing.BROKEN
 
 
 def _told(answer: Answer, marks: Headers) -> Headers:

@@ -21,10 +21,9 @@ from app.outcomes.model import (
     Refusal,
     RefusedError,
 )
-from app.refresh import Live
+from app.refresh import Live, State
 from app.settings import Settings
 from app.stores.outcomes import OutcomeRow
-from flags.context import TARGETING_KEY
 from flags.evaluate import evaluate
 from routers.model import Route
 from routers.plan import plan
@@ -36,11 +35,12 @@ MayReport = Callable[[str, Route | None], bool]
 
 
 class Basis(NamedTuple):
-    """What an outcome is of: the decision, its whole id if it was given, and by what it is attributed."""
+    """What an outcome is of: the decision, its whole id if it was given, by what it is attributed, and its rollout."""
 
     decision: Decided
     decision_id: str | None
     attributed_by: Attribution
+    rollout: str | None = None
 
 
 class Instant(NamedTuple):
@@ -79,11 +79,11 @@ class Attributor:
             basis = self._of_decision(outcome.decision_id, happened.at)
         else:
             basis = self._of_unit(outcome, received.at)
-        route = basis.decision.route
-        if not may_report(route, self._live.state.routes.get(route)):
+        state, route = self._live.state, basis.decision.route
+        if not may_report(route, state.routes.get(route)):
             raise RefusedError(Refusal.FORBIDDEN, f'the token may not report of route "{route}"')
         return row(
-            basis,
+            basis._replace(rollout=rollout_of(state, basis.decision)) if route in state.steered else basis,
             id=outcome.id or self._ids.next_number(),
             kind=outcome.kind,
             value=1.0 if outcome.value is None else outcome.value,
@@ -118,11 +118,17 @@ class Attributor:
         if route is None:
             raise RefusedError(Refusal.UNKNOWN_ROUTE, f'there is no route "{outcome.route}"')
         ruleset = state.ruleset
-        decision = evaluate(ruleset, route.flag, {TARGETING_KEY: outcome.unit}, now)
+        decision = evaluate(ruleset, route.flag, {ruleset.hashed_by(route.flag): outcome.unit}, now)
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         unit = self._ids.unit_of(outcome.unit)
         decided = Decided(route.name, chosen.decided, "", chosen.reason, decision.version, int(now), unit, "")
         return Basis(decided, None, Attribution.UNIT)
+
+
+def rollout_of(state: State, decision: Decided) -> str | None:
+    """Return the id of the rollout that a decision belongs to a step of, None for none."""
+    rollout = state.steered.get(decision.route)
+    return None if rollout is None or rollout.stage_of(decision.flag_version) is None else rollout.id
 
 
 def row(
@@ -138,7 +144,7 @@ def row(
     metadata_bytes: int = METADATA_BYTES,
 ) -> OutcomeRow:
     """Return an outcome as it is kept. Raises RefusedError when it is too large, or holds what no database keeps."""
-    decision, decision_id, attributed_by = basis
+    decision, decision_id, attributed_by, rollout = basis
     side = "" if attributed_by is Attribution.LATE else decision.decided
     told = {
         "id": id,
@@ -154,12 +160,13 @@ def row(
         "decision_id": decision_id,
         "decided_at": f"{_second(decision.at)}.000000+00:00" if decision_id else None,
         "attributed_by": attributed_by,
-        "rollout": None,
+        "rollout": rollout,
         "value": value,
         "metadata": _bounded("metadata", metadata, metadata_bytes),
         "model": _bounded("model", model.model_dump(), MODEL_BYTES) if model else None,
     }
-    return OutcomeRow(id, decision.route, side, kind, happened.text, received.text, orjson.dumps(told).decode())
+    body = orjson.dumps(told).decode()
+    return OutcomeRow(id, decision.route, side, kind, happened.text, received.text, body, rollout)
 
 
 # what `model_validate` calls in the end: a third of its time is the way there

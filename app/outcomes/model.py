@@ -18,7 +18,7 @@ AHEAD_S = 300.0
 
 
 class OutcomeKind(StrEnum):
-    """The kinds that Crossfade knows; a report may use any other name of the same form but `call`."""
+    """The kinds that Crossfade knows; a report may use any other name of the same form but the last two."""
 
     VIEW = "view"
     LIKE = "like"
@@ -35,15 +35,16 @@ class OutcomeKind(StrEnum):
     ERROR = "error"
     LATENCY = "latency"
     CALL = "call"
+    AGREEMENT = "agreement"
 
 
-RECORDED = frozenset({OutcomeKind.CALL})
+RECORDED = frozenset({OutcomeKind.CALL, OutcomeKind.AGREEMENT})
 """Kinds that nobody may report: Crossfade records them itself."""
 
 MEASURED = frozenset({OutcomeKind.RATING, OutcomeKind.QUALITY, OutcomeKind.COST, OutcomeKind.LATENCY})
 """Kinds that mean nothing without a value; of all others one happened, and the value is 1."""
 
-LABELS = frozenset(OutcomeKind) - {OutcomeKind.VIEW, OutcomeKind.COST, OutcomeKind.LATENCY, OutcomeKind.CALL}
+LABELS = frozenset(OutcomeKind) - RECORDED - {OutcomeKind.VIEW, OutcomeKind.COST, OutcomeKind.LATENCY}
 """Kinds that say whether what was shown was any good."""
 
 

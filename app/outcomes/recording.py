@@ -1,13 +1,15 @@
-"""Carried calls as outcomes of the kind `call`, for routes that ask for it; a call never waits for that."""
+"""Carried calls as outcomes of the kind `call`, where a route or a rollout asks for it; a call never waits for that."""
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from app.clock import Clock
 from app.decision_ids import Decided, DecisionIds, held
 from app.metrics import Metrics
-from app.outcomes.attribution import Basis, Instant, row
+from app.outcomes.attribution import Basis, Instant, rollout_of, row
 from app.outcomes.model import Attribution, OutcomeKind, RefusedError
 from app.outcomes.pipeline import FullError, Pipeline
+from app.refresh import Live
 from app.stores.outcomes import OutcomeRow
 from routers.attempts import Dispatched
 from routers.model import Route
@@ -18,6 +20,9 @@ ALL_HASHES = 2**64
 CALL_BYTES = 16_384
 """How much metadata a call may have: the names of a hundred results, if they are not very long."""
 
+BETWEEN_AGREEMENTS_S = 0.05
+"""How long after an agreement the next one of its route is kept: evidence needs hundreds of them, not all."""
+
 _TEXTS = frozenset({"items", "scores", "fallback"})
 """Signals that may be too long to be kept, or hold what no database keeps, and those that mean nothing without them."""
 
@@ -25,7 +30,8 @@ _TEXTS = frozenset({"items", "scores", "fallback"})
 class Ended(NamedTuple):
     """How a call ended: it `began` at a monotonic time; `is_whole` is false for an answer that was cut off.
 
-    `cache` is what the cache had to do with it, None without one.
+    `has_left`: it was, because its caller did not wait for the rest. `cache` is what the cache had to do with it, None
+    without one.
     """
 
     carried: Dispatched
@@ -34,43 +40,78 @@ class Ended(NamedTuple):
     is_whole: bool
     signals: Signals = NO_SIGNALS
     cache: str | None = None
+    has_left: bool = False
 
 
 class Recorder:
-    """Records calls at their end, all of a caller's or none."""
+    """Records calls at their end, all of a caller's or none; of an active rollout all of all callers."""
 
-    def __init__(self, pipeline: Pipeline, ids: DecisionIds, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, live: Live, pipeline: Pipeline, ids: DecisionIds, metrics: Metrics, clock: Clock) -> None:
+        self._live = live
         self._pipeline = pipeline
         self._ids = ids
         self._metrics = metrics
         self._clock = clock
+        self._next_agreement_at: dict[str, float] = {}
 
     def record(self, route: Route, decision_id: str, ended: Ended) -> None:
-        """Record a call that has ended; when there is no room it is dropped and counted."""
+        """Record a call that has ended, if it is to be; when there is no room it is dropped and counted."""
         decided = held(decision_id)
-        sample = route.record.sample if route.record else 0.0
-        hashed = decided.unit or self._ids.unit_of(decided.number)
-        if int(hashed, 16) >= sample * ALL_HASHES:
+        rollout = rollout_of(self._live.state, decided)
+        if rollout is None and not self._is_sampled(route, decided):
             return
-        metadata = _metadata(ended)
+        basis, metadata = Basis(decided, decision_id, Attribution.DECISION, rollout), _metadata(ended)
         try:
-            kept = self._row(decided, decision_id, ended.began, metadata)
+            kept = self._row(basis, ended.began, metadata)
         except RefusedError:
             told = metadata["signals"].items()
             numbers = {name: value for name, value in told if name not in _TEXTS}
-            kept = self._row(decided, decision_id, ended.began, metadata | {"signals": numbers})
+            kept = self._row(basis, ended.began, metadata | {"signals": numbers})
+        self._keep(route.name, kept)
+
+    def agreed(self, decision_id: str, agreement: float) -> None:
+        """Keep how far the candidate's answer agreed with the control's, 0 to 1, for a rollout of the route."""
+        state = self._live.state
+        if not state.steered:
+            return
+        decided = held(decision_id)
+        rollout = rollout_of(state, decided)
+        now = self._clock.monotonic()
+        if rollout is None or now < self._next_agreement_at.get(decided.route, now):
+            return
+        self._next_agreement_at[decided.route] = now + BETWEEN_AGREEMENTS_S
+        basis, at = Basis(decided, decision_id, Attribution.DECISION, rollout), Instant.of(self._clock.wall())
+        kept = row(
+            basis,
+            id=f"agreement-{decided.number}",
+            kind=OutcomeKind.AGREEMENT,
+            value=agreement,
+            happened=at,
+            received=at,
+            metadata={},
+            model=None,
+        )
+        with suppress(FullError):
+            self._pipeline.add([kept])
+
+    def _is_sampled(self, route: Route, decided: Decided) -> bool:
+        sample = route.record.sample if route.record else 0.0
+        hashed = decided.unit or self._ids.unit_of(decided.number)
+        return int(hashed, 16) < sample * ALL_HASHES
+
+    def _keep(self, route: str, kept: OutcomeRow) -> None:
         try:
             self._pipeline.add([kept])
         except FullError:
-            self._metrics.count_recorded_call(route.name, dropped=True)
+            self._metrics.count_recorded_call(route, dropped=True)
         else:
-            self._metrics.count_recorded_call(route.name, dropped=False)
+            self._metrics.count_recorded_call(route, dropped=False)
 
-    def _row(self, decided: Decided, decision_id: str, began: float, metadata: dict[str, Any]) -> OutcomeRow:
+    def _row(self, basis: Basis, began: float, metadata: dict[str, Any]) -> OutcomeRow:
         now = Instant.of(self._clock.wall())
         return row(
-            Basis(decided, decision_id, Attribution.DECISION),
-            id=f"call-{decided.number}",
+            basis,
+            id=f"call-{basis.decision.number}",
             kind=OutcomeKind.CALL,
             value=round((self._clock.monotonic() - began) * 1000, 3),
             happened=now,
@@ -89,6 +130,8 @@ def _metadata(ended: Ended) -> dict[str, Any]:
         "is_whole": ended.is_whole,
         "fallback": attempts[0].cause if attempts else None,
     }
+    if ended.has_left:
+        metadata["has_left"] = True
     if ended.cache is not None:
         metadata["cache"] = ended.cache
     if ended.signals is not NO_SIGNALS:

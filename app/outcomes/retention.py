@@ -1,15 +1,18 @@
-"""Forgets outcomes that have been kept for long enough, a few at a time."""
+"""Forgets outcomes that have been kept for long enough, and what was kept of rollouts, a few at a time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from app.clock import Clock
+from app.refresh import Live
 from app.settings import Settings
-from app.stores.outcomes import SqlOutcomes
+from app.stores.aftermath import Aftermath
 from app.stores.records import StoreUnavailableError
+from rollouts.model import FINAL
 
 log = structlog.get_logger("crossfade.outcomes")
 
@@ -25,8 +28,11 @@ BETWEEN_STEPS_S = 0.1
 class Retention:
     """Prunes as long as the service runs; of several processes one at a time does."""
 
-    def __init__(self, outcomes: SqlOutcomes, settings: Settings, clock: Clock, chance: Callable[[], float]) -> None:
-        self._outcomes = outcomes
+    def __init__(
+        self, kept: Aftermath, live: Live, settings: Settings, clock: Clock, chance: Callable[[], float]
+    ) -> None:
+        self._kept_in = kept
+        self._live = live
         self._kept = timedelta(days=settings.outcome_retention_days)
         self._clock = clock
         self._chance = chance
@@ -42,8 +48,18 @@ class Retention:
 
     async def prune(self) -> int:
         """Forget what is over, step by step, and return how many that were. Raises StoreUnavailableError."""
-        pruned = 0
-        while step := await self._outcomes.prune(self._clock.now() - self._kept, AT_ONCE):
-            pruned += step
-            await asyncio.sleep(BETWEEN_STEPS_S)
+        before, rollouts = self._clock.now() - self._kept, self._live.state.rollouts.values()
+        ended = [rollout.id for rollout in rollouts if rollout.state in FINAL]
+        pruned = await _in_steps(lambda: self._kept_in.prune(before, AT_ONCE))
+        pruned += await _in_steps(lambda: self._kept_in.prune_first_events(ended, AT_ONCE))
+        for rollout in [each.id for each in rollouts if each.is_active]:
+            pruned += await _in_steps(partial(self._kept_in.prune_evaluations, rollout, AT_ONCE))
         return pruned
+
+
+async def _in_steps(prune: Callable[[], Awaitable[int]]) -> int:
+    pruned = 0
+    while step := await prune():
+        pruned += step
+        await asyncio.sleep(BETWEEN_STEPS_S)
+    return pruned

@@ -1,5 +1,6 @@
 """Compare what both sides said, and write down what it came to."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -23,8 +24,12 @@ from routers.shadow import Reply
 class Account:
     """Judges pairs of replies, and counts them in the ledger and in the metrics."""
 
-    def __init__(self, judge: Judge, ledger: Ledger, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, judge: Judge, ledger: Ledger, agreed: Callable[[str, float], None], metrics: Metrics, clock: Clock
+    ) -> None:
+        """Take what judges, what counts, and who is told of how far the answers to a decision agreed."""
         self._judge = judge
+        self._agreed = agreed
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
@@ -59,6 +64,8 @@ class Account:
             if first.unjudged is not None:
                 counts.append({f"unjudged.{first.unjudged}": 1})
             self._show(place, first, noise)
+            if first.agreement is not None:
+                self._agreed(watched.id, first.agreement)
             self._keep(watched, first, example)
         counts.append({f"ended.{ended}": 1})
         self._ledger.count(place, added(counts))

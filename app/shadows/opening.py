@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from app.background import running
@@ -21,11 +21,21 @@ LOOK_EVERY_S = 10.0
 
 @asynccontextmanager
 async def shadowing(
-    live: Live, lanes: LaneBook, send: Send, ledger: Ledger, metrics: Metrics, clock: Clock
+    live: Live,
+    lanes: LaneBook,
+    send: Send,
+    ledger: Ledger,
+    agreed: Callable[[str, float], None],
+    metrics: Metrics,
+    clock: Clock,
 ) -> AsyncIterator[Shadows]:
-    """Shadow calls until the end of the block; then drop those under way, and carry what was counted."""
+    """Shadow calls until the end of the block; then drop those under way, and carry what was counted.
+
+    `agreed` is told of a decision by its id, and how far the answers to it agreed.
+    """
     judge = Judge()
-    shadows = Shadows(live, lanes, send, judge, Account(judge, ledger, metrics, clock), metrics, clock, random.random)
+    account = Account(judge, ledger, agreed, metrics, clock)
+    shadows = Shadows(live, lanes, send, judge, account, metrics, clock, random.random)
     async with running(ledger.run()), running(_rest_without_shadows(live, judge)):
         try:
             yield shadows

@@ -1,9 +1,10 @@
-"""What comes after decisions, in one database: outcomes, what they and calls came to, and what is compared with it."""
+"""What comes after decisions and what is made of it: one database, beside the documents."""
 
 from app.stores.baselines import Baselines
 from app.stores.measures import Measures
 from app.stores.outcomes import SqlOutcomes
+from app.stores.steering import Steering
 
 
-class Aftermath(SqlOutcomes, Measures, Baselines):
-    """Everything that is kept beside the outcomes; one `async with` for each instance."""
+class Aftermath(SqlOutcomes, Measures, Baselines, Steering):
+    """Outcomes, what is counted of them and of calls, and what rollouts stand on; one `async with` for each instance."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from importlib import import_module
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
-from app.stores.database import Database
+from app.stores.database import Database, insert_into
 from app.stores.schema import BASELINES
 
 
@@ -46,8 +45,7 @@ class Baselines(Database):
 
 
 def _keep(connection: Connection, baseline: Baseline) -> None:
-    # the engine has imported its own dialect, and a start does without the other
-    keeping = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(BASELINES)
+    keeping = insert_into(connection, BASELINES)
     written = {name: value for name, value in baseline._asdict().items() if name != BASELINES.c.name.name}
     connection.execute(
         keeping.values(**baseline._asdict()).on_conflict_do_update(index_elements=["name"], set_=written)

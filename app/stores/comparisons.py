@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from app.stores.database import Database
+from app.stores.database import Database, insert_into
 from app.stores.schema import COMPARISONS, EXAMPLES
 
 HOUR_S = 3600
@@ -93,8 +92,7 @@ class Comparisons(Database):
 def _add(connection: Connection, counted: Sequence[Counted]) -> None:
     if not counted:
         return
-    # the engine has imported its own dialect, and a start does without the other
-    adding = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(COMPARISONS)
+    adding = insert_into(connection, COMPARISONS)
     total = COMPARISONS.c.count + adding.excluded.count
     adding = adding.on_conflict_do_update(index_elements=_PLACE, set_={"count": total})
     # in one order everywhere, so that no two processes wait for each other's rows

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from importlib import import_module
 from typing import Any, Self, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.util import greenlet_spawn
@@ -100,6 +101,12 @@ class Database:
                     lambda connection: prepare(connection, self._new_epoch),
                 )
                 self._is_prepared = True
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """Return the insertion of the connection's database, which can say what happens on a conflict."""
+    # the engine has imported its own dialect, and a start does without the other
+    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from importlib import import_module
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, select, tuple_
 
-from app.stores.database import Database
+from app.stores.database import Database, insert_into
 from app.stores.schema import MEASURES
 
 MINUTE_S, HOUR_S, QUARTER_S, DAY_S = 60, 3600, 21_600, 86_400
@@ -70,7 +69,6 @@ def _add(connection: Connection, rows: Sequence[Measured], merged: Merged) -> No
     for row in rows:
         before = bodies.get(row[:-1])
         bodies[row[:-1]] = row.body if before is None else merged(before, row.body)
-    # the engine has imported its own dialect, and a start does without the other
-    adding = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(MEASURES)
+    adding = insert_into(connection, MEASURES)
     adding = adding.on_conflict_do_update(index_elements=Measured._fields[:-1], set_={"body": adding.excluded.body})
     connection.execute(adding, [Measured(*row[:-1], bodies[row[:-1]])._asdict() for row in rows])

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from app.stores.database import Database
 from app.stores.schema import OUTCOMES, Moment
 
-COLUMNS = ("id", "route", "side", "kind", "at", "received_at", "body")
+COLUMNS = ("id", "route", "side", "kind", "at", "received_at", "body", "rollout")
 STATEMENT = 250
 """Rows of one statement: bound within a millisecond, and run without holding up the process."""
 
@@ -19,11 +19,18 @@ ONE_PRUNER = 0x4F555443
 """The advisory lock of whoever prunes in Postgres; SQLite has one writer anyway."""
 
 
+LINES = 0x4C494E45
+"""The advisory lock that writers of outcomes share in Postgres: who has it alone knows that none is under way."""
+
+WRITES_LINES = select(func.pg_advisory_xact_lock_shared(LINES))
+"""Taken before numbers are, and held to the commit: until then a reader might see a later number first."""
+
+
 class OutcomeRow(NamedTuple):
     """An outcome as it is kept: what it is found by, and all of it as JSON text in `body`.
 
-    `side` is "" for one that counts for no side. Times are UTC ISO text with microseconds, so that their order is
-    time's.
+    `side` is "" for one that counts for no side, `rollout` the id of the one whose step it belongs to. Times are UTC
+    ISO text with microseconds, so that their order is time's.
     """
 
     id: str
@@ -33,6 +40,7 @@ class OutcomeRow(NamedTuple):
     at: str
     received_at: str
     body: str
+    rollout: str | None = None
 
 
 class Wanted(NamedTuple):
@@ -92,6 +100,7 @@ _UNNESTED = f"{_INTO} SELECT * FROM unnest({_ARRAYS}) {_ONCE}"  # noqa: S608 - n
 
 def _keep(connection: Connection, rows: Sequence[OutcomeRow]) -> int:
     if connection.dialect.name == "postgresql":
+        connection.execute(WRITES_LINES)
         # in one order everywhere, or processes that report the same would wait for each other for ever
         in_order = sorted(rows, key=_IDENTITY)
         return sum(_send_arrays(connection, some) for some in _cut(in_order, STATEMENT))

@@ -124,6 +124,8 @@ OUTCOMES = Table(
     Column("rollout", String),
     Column("body", Text, nullable=False),
     UniqueConstraint("route", "id"),
+    # of those that have a rollout only, as its migration says
+    Index("outcomes_of_rollouts", "rollout", "seq"),
     sqlite_autoincrement=True,
 )
 

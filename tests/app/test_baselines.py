@@ -131,7 +131,7 @@ async def test_who_may_only_read_saves_and_deletes_nothing(service: Service) -> 
 async def test_a_baseline_that_another_program_wrote_is_told_and_breaks_no_other(service: Service) -> None:
     await save(service, "good")
     now = datetime.now(UTC)
-    await service.services.outcomes.kept.keep_baseline(Baseline("bad", now, "mina", '{"unheard": "of"}'))
+    await service.services.aftermath.keep_baseline(Baseline("bad", now, "mina", '{"unheard": "of"}'))
     listed = await service.ok("GET", BASELINES)
     assert [each["name"] for each in listed["items"]] == ["good"]
     answer = await service.ask("GET", f"{BASELINES}/bad/comparison")

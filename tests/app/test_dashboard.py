@@ -32,7 +32,7 @@ async def counted(service: Service, counts: Counts, ago_s: float = 0, **place: s
     at = int(service.time.seconds - ago_s)
     told = {"route": "rag", "side": "new", "rollout": "", **place}
     rows = [Measured(span=span, start=at // span * span, step=-1, body=counts.to_json(), **told) for span in SPANS]
-    await service.services.outcomes.kept.add_measures(rows, merged)
+    await service.services.aftermath.add_measures(rows, merged)
 
 
 async def route_of(service: Service, query: str = "", name: str = "rag") -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from app.changes import By, Wanted
 from app.main import create_app
+from app.stores.records import Collection
 from routers.pairs import is_sampled
 from tests.app.shadowed import ALWAYS, PATIENCE_S, passages, shadowed, until
 from tests.faulty import (
@@ -27,6 +29,7 @@ from tests.faulty import (
     whole,
 )
 from tests.inprocess import settings_in
+from tests.steered import rollout_of
 
 PLAIN = passages("a", "b")
 
@@ -45,6 +48,22 @@ async def test_the_side_that_did_not_answer_is_asked_and_compared(tmp_path: Path
     assert "authorization" not in asked
     served = (service.new if percentage else service.legacy).heads[0].lower()
     assert "x-crossfade-shadow" not in served
+
+
+async def test_how_far_the_answers_agree_is_kept_for_a_rollout(tmp_path: Path) -> None:
+    async with shadowed(tmp_path, passages("a", "b"), passages("a", "c"), 100) as service:
+        wanted = Wanted(Collection.ROLLOUT, "rag-1", rollout_of(2), 0)
+        await service.services.changes.make([wanted], By("test", ""))
+        answer = await service.call()
+        agreement = (await service.item(compared=1))["agreement"]
+
+        async def kept() -> list[dict[str, Any]]:
+            lines, _ = await service.services.aftermath.outcome_lines("rag-1", 0, 10)
+            return [each for line in lines if (each := orjson.loads(line.body))["kind"] == "agreement"]
+
+        [told] = await until(kept)
+    assert 0 < told["value"] == agreement < 1
+    assert (told["decision_id"], told["metadata"]) == (answer.headers["x-crossfade-decision-id"], {})
 
 
 async def test_what_differs_is_told_less_the_noise_of_a_control_asked_twice(tmp_path: Path) -> None:

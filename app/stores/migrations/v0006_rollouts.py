@@ -21,6 +21,14 @@ def upgrade(op: Operations) -> None:
         sa.Column("step", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("body", sa.Text, nullable=False),
     )
+    is_of_one = sa.text("rollout IS NOT NULL")
+    op.create_index(
+        "outcomes_of_rollouts",
+        "outcomes",
+        ["rollout", "seq"],
+        postgresql_where=is_of_one,
+        sqlite_where=is_of_one,
+    )
     op.create_table(
         "rollout_statistics",
         sa.Column("rollout", sa.String, primary_key=True),

@@ -12,9 +12,14 @@ from app.metrics import Metrics
 from app.outcomes import pipeline, spill
 from app.outcomes.pipeline import BATCH, MOST_BYTES, Pipeline
 from app.outcomes.retention import Retention
+from app.refresh import Live, write_document
+from app.stores.aftermath import Aftermath
 from app.stores.outcomes import OutcomeRow, SqlOutcomes
+from app.stores.records import Collection, Snapshot, Stored
 from app.stores.sqlite import outcomes_sqlite_engine
+from rollouts.model import RolloutState
 from tests.inprocess import Ticking, settings_in
+from tests.steered import SINCE, rollout_of
 
 PATIENCE_S = 30.0
 T = "2026-03-29T12:00:00.000000+00:00"
@@ -280,8 +285,26 @@ async def test_old_outcomes_are_forgotten_step_by_step(tmp_path: Path, monkeypat
     monkeypatch.setattr("app.outcomes.retention.AT_ONCE", 2)
     settings = settings_in(tmp_path, outcome_retention_days=90)
     clock = Ticking().clock()
-    async with SqlOutcomes(outcomes_sqlite_engine(tmp_path / "outcomes.db")) as store:
+    async with Aftermath(outcomes_sqlite_engine(tmp_path / "outcomes.db")) as store:
         new = [each._replace(received_at="2027-01-01T00:00:00.000000+00:00") for each in rows(3, "new")]
         await store.append([*rows(5, "a"), *new])
-        assert await Retention(store, settings, clock, lambda: 0.0).prune() == 5
+        assert await Retention(store, Live(None, lambda _: None), settings, clock, lambda: 0.0).prune() == 5
     assert kept(tmp_path) == 3
+
+
+async def test_of_rollouts_that_ended_what_was_kept_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.stores.steering.EVALUATIONS_KEPT", 1)
+    rollouts = [rollout_of(2, name="a", state=RolloutState.ROLLED_BACK), rollout_of(2, name="b")]
+    live = Live(None, lambda _: None)
+    documents = [Stored(Collection.ROLLOUT, each.id, 1, write_document(each), SINCE, "test") for each in rollouts]
+    live.load(Snapshot("e", 1, tuple(documents)))
+    async with Aftermath(outcomes_sqlite_engine(tmp_path / "outcomes.db")) as store:
+        for each in rollouts:
+            await store.keep_statistics(each.id, None, 1, "{}", [("u", "errors")])
+            await store.add_evaluation(each.id, SINCE, "1")
+            await store.add_evaluation(each.id, SINCE, "2")
+        assert await Retention(store, live, settings_in(tmp_path), Ticking().clock(), lambda: 0.0).prune() == 2
+        assert await store.first_events("a-1", ["u"]) == set()
+        assert await store.first_events("b-1", ["u"]) == {("u", "errors")}
+        assert [each.body for each in await store.evaluations("b-1")] == ["2"]
+        assert await store.statistics("a-1") is not None

@@ -1,0 +1,1 @@
+"""Rollouts as running things: what is read, judged and moved."""
