@@ -12,8 +12,9 @@ from typing import Annotated, NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 ADMIN_ID = "admin"
+ALERT_ID = "alert"
 
-RESERVED_IDS = frozenset({ADMIN_ID, "start", "seed", "environment", "login"})
+RESERVED_IDS = frozenset({ADMIN_ID, ALERT_ID, "start", "seed", "environment", "login"})
 """Actors of the audit that no made token may pass for."""
 
 TokenId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -36,6 +37,7 @@ class Role(StrEnum):
     READ = "read"
     OPERATE = "operate"
     KILL = "kill"
+    ALERT = "alert"
     ADMIN = "admin"
 
 
@@ -44,6 +46,7 @@ ALLOWED: Mapping[Role, frozenset[Role]] = {
     Role.READ: frozenset({Role.READ, Role.OPERATE, Role.KILL, Role.ADMIN}),
     Role.OPERATE: frozenset({Role.OPERATE, Role.ADMIN}),
     Role.KILL: frozenset({Role.KILL, Role.ADMIN}),
+    Role.ALERT: frozenset({Role.ALERT, Role.OPERATE, Role.KILL, Role.ADMIN}),
     Role.ADMIN: frozenset({Role.ADMIN}),
 }
 """For what an endpoint asks, the roles that have it."""
@@ -90,10 +93,19 @@ def digest_of(secret: str) -> str:
 class Tokens:
     """The tokens of one moment, ready to check."""
 
-    def __init__(self, records: Iterable[TokenRecord], admin_digest: str | None) -> None:
-        """Take the kept records, and the digest of the whole admin token of the settings."""
+    def __init__(
+        self, records: Iterable[TokenRecord], admin_digest: str | None, alert_digest: str | None = None
+    ) -> None:
+        """Take the kept records, and the digests of the settings' admin token and alert secret, whole."""
         self._records = {record.id: record for record in records}
-        self._admin = bytes.fromhex(admin_digest) if admin_digest else None
+        self._of_settings = [
+            (bytes.fromhex(digest), principal)
+            for digest, principal in (
+                (admin_digest, Principal(ADMIN_ID, Role.ADMIN)),
+                (alert_digest, Principal(ALERT_ID, Role.ALERT)),
+            )
+            if digest
+        ]
         self._proven: dict[bytes, tuple[Principal, float]] = {}
 
     def principal(self, token: bytes, now: float) -> Principal | None:
@@ -126,9 +138,9 @@ class Tokens:
         if record is not None and _matches(secret, bytes.fromhex(record.digest)):
             expires = record.expires_at.timestamp() if record.expires_at else math.inf
             return Principal(record.id, record.role, frozenset(record.scopes)), expires
-        if self._admin is not None and _matches(token, self._admin):
-            return Principal(ADMIN_ID, Role.ADMIN), math.inf
-        return None
+        named = (principal for digest, principal in self._of_settings if _matches(token, digest))
+        principal = next(named, None)
+        return None if principal is None else (principal, math.inf)
 
 
 def _matches(secret: bytes, digest: bytes) -> bool:

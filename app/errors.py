@@ -60,6 +60,8 @@ class Code(StrEnum):
     PARQUET_UNAVAILABLE = "parquet_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"
     STATE_UNKNOWN = "state_unknown"
+    ALERT_SECRET_UNSET = "alert_secret_unset"  # noqa: S105 - a code, not a secret
+    ALERT_NOT_ACTED = "alert_not_acted"
     OVERLOADED = "overloaded"
     INTERNAL = "internal"
 

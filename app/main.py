@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from app import bootstrap, logs
 from app.api import (
+    alerts,
     audit,
     baselines,
     breakers,
@@ -21,6 +22,7 @@ from app.api import (
     dashboard,
     flags,
     kill_switch,
+    notices,
     outcome_export,
     probes,
     routes,
@@ -63,6 +65,8 @@ ROUTERS = (
     routes.router,
     comparison.router,
     kill_switch.router,
+    alerts.router,
+    notices.router,
     breakers.router,
     dashboard.router,
     baselines.router,

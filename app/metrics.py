@@ -29,6 +29,8 @@ class Metrics(Registry):
         self._writes = self.tally("writes", "Acknowledged writes.", "collection", "action")
         self._logins_failed = self.tally("logins_failed", "Requests refused for want of a valid token.")
         self._logins_limited = self.tally("logins_limited", "Of those, refused because their source failed too often.")
+        self._alerts = self.tally("alerts", "Alerts that came in, and what became of them.", "severity", "did")
+        self._notices = self.tally("notices", "Notices to the webhook.", "kind", "result")
         self._outcomes = self.tally("outcomes", "Reported outcomes, by `accepted` or why they were refused.", "result")
         self._outcomes_kept = self.tally("outcomes_kept", "Outcomes written, `new` or `duplicate`.", "result")
         self._outcome_seconds = self.timing("outcome_write_seconds", "Time to write a batch of outcomes.")
@@ -155,6 +157,14 @@ class Metrics(Registry):
         self._logins_failed.add(())
         if limited:
             self._logins_limited.add(())
+
+    def count_alert(self, severity: str, did: str) -> None:
+        """Count one alert that came in."""
+        self._alerts.add((severity, did))
+
+    def count_notice(self, kind: str, result: str) -> None:
+        """Count one notice that was delivered, failed or was dropped."""
+        self._notices.add((kind, result))
 
     def count_outcomes(self, result: str, count: int) -> None:
         """Count reported outcomes that were accepted, or refused for one reason."""

@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 import structlog
 
+from app.alerts.acting import Acting
+from app.alerts.desk import Desk
+from app.alerts.keeping import Keeping
+from app.alerts.to_nothing import to_nothing
 from app.answers import Answers, AnswersHere
 from app.background import running
 from app.beginning import remember
 from app.breaker_sync import BreakerSync, Hurry
-from app.changes import Settle
+from app.changes import Changes, Settle
 from app.clock import Clock
 from app.decision_ids import DecisionIds
 from app.follow import Follower
@@ -20,6 +24,8 @@ from app.keeping import Keeper
 from app.kill_sync import KillSync
 from app.lanes import LaneBook
 from app.metrics import Metrics
+from app.notices.address import address_of
+from app.notices.sending import Notices
 from app.outcomes.attribution import Attributor
 from app.outcomes.pipeline import Pipeline
 from app.outcomes.recording import Recorder
@@ -40,7 +46,9 @@ from app.stores.redis_breakers import RedisBreakers
 from app.stores.redis_link import RedisLink
 from app.stores.sql import SqlStore
 from app.stores.sqlite import outcomes_sqlite_engine, shared_sqlite_engine, sqlite_engine
+from app.switch import Switch
 from routers.cache.policy import Place as CachePlace
+from routers.call import Send
 
 log = structlog.get_logger("crossfade.start")
 
@@ -139,6 +147,24 @@ async def outcomes(ground: Ground, ids: DecisionIds) -> Outcomes:
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
     recorder = Recorder(live, pipeline, ids, metrics, clock)
     return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store)
+
+
+async def told(ground: Ground, store: Aftermath, send: Send) -> Notices:
+    """Open what tells others what happens here; a receiver that is away holds nobody up, nor does the database."""
+    settings, _, metrics, clock, stack = ground
+    url, secret = settings.notice_url, settings.notice_secret
+    key = None if secret is None else secret.get_secret_value()
+    address = None if url is None else address_of(url.get_secret_value(), key)
+    return await stack.enter_async_context(Notices(address, send, store, metrics, clock, random.random))
+
+
+async def alerts(ground: Ground, notices: Notices, changes: Changes, switch: Switch) -> Desk:
+    """Open where alerts come in."""
+    _, live, metrics, clock, stack = ground
+    keeping = Keeping(notices.store)
+    await stack.enter_async_context(running(keeping.run()))
+    acting = Acting(live, switch, to_nothing(changes), notices.notify, clock)
+    return Desk(acting, keeping, notices.store, metrics, clock)
 
 
 def _journal_engine(settings: Settings) -> Engine:

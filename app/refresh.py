@@ -85,11 +85,13 @@ def _nothing_collected() -> Iterator[None]:
 class Live:
     """Holds the state in force, once it is known; `watch` is told of every new one before a request can see it."""
 
-    def __init__(self, admin_digest: str | None, watch: Callable[[State], None]) -> None:
-        """Begin with nothing but the admin token of the settings."""
-        self._admin_digest = admin_digest
+    def __init__(
+        self, admin_digest: str | None, watch: Callable[[State], None], alert_digest: str | None = None
+    ) -> None:
+        """Begin with nothing but the admin token and the alert secret of the settings."""
+        self._digests = (admin_digest, alert_digest)
         self._watch = watch
-        self.state = State(Ruleset.of(()), {}, {}, Overlay(), {}, {}, Tokens((), admin_digest))
+        self.state = State(Ruleset.of(()), {}, {}, Overlay(), {}, {}, Tokens((), *self._digests))
         self.is_known = False
         self._loaded: Mapping[str, tuple[Stored, BaseModel]] = {}
 
@@ -106,7 +108,7 @@ class Live:
         killed = killed_by(overlay.in_force.values())
         flags = _those(loaded, Flag).values()
         ruleset = self.state.ruleset.reloaded(flags, killed, epoch=snapshot.epoch, revision=snapshot.revision)
-        tokens = Tokens(records.values(), self._admin_digest)
+        tokens = Tokens(records.values(), *self._digests)
         applied, signing = _those(loaded, Applied), _those(loaded, SigningKey)
         rollouts = _those(loaded, Rollout)
         steered = _steered(rollouts)
@@ -167,7 +169,7 @@ class Live:
             overlay,
             _with(state.env, entries, Collection.ENV, Applied),
             records,
-            state.tokens if records is state.records else Tokens(records.values(), self._admin_digest),
+            state.tokens if records is state.records else Tokens(records.values(), *self._digests),
             _with(state.signing, entries, Collection.SIGNING_KEY, SigningKey),
             rollouts,
             state.steered if rollouts is state.rollouts else _steered(rollouts),

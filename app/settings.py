@@ -37,6 +37,16 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(min_length=16, max_length=1024, description="Signs decision ids; made once and kept if unset."),
     ] = None
+    alert_secret: Annotated[
+        SecretStr | None,
+        Field(min_length=16, max_length=1024, description="Lets `POST /alerts/webhook` in, and nothing else."),
+    ] = None
+    notice_url: Annotated[
+        SecretStr | None, Field(description="Webhook that is told what rollouts, alerts and kills do; unset: nobody.")
+    ] = None
+    notice_secret: Annotated[
+        SecretStr | None, Field(min_length=16, max_length=1024, description="Signs notices; unset: not signed.")
+    ] = None
     outcome_flush_s: Annotated[
         float, Field(gt=0, le=60, description="Seconds an accepted outcome waits at most before it is written.")
     ] = 1.0
@@ -74,7 +84,7 @@ class Settings(BaseSettings):
         Literal["auto", "json", "console"], Field(description="`auto`: console on a terminal, JSON elsewhere.")
     ] = "auto"
 
-    @field_validator("admin_token", mode="before")
+    @field_validator("admin_token", "alert_secret", "notice_url", "notice_secret", mode="before")
     @classmethod
     def drop_white_space(cls, token: object) -> object:
         """Drop the white space around a token, as files have it: no header could carry it."""
@@ -92,13 +102,24 @@ class Settings(BaseSettings):
         networks_of(proxies)
         return proxies
 
-    @field_validator("admin_token")
+    @field_validator("admin_token", "alert_secret")
     @classmethod
     def fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
         """Refuse what nobody could show."""
         if token is not None and not _fits_a_header(token.get_secret_value()):
             raise ValueError("must hold printable ASCII characters only")
         return token
+
+    @field_validator("notice_url")
+    @classmethod
+    def can_be_posted_to(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse what is no whole http(s) URL; a path and a query may stand in it, a login may not."""
+        if url is not None:
+            text = url.get_secret_value()
+            origin, path = text.partition("?")[0], text.partition("//")[2].partition("/")[2]
+            if not _names_a_place(origin) or not _fits_a_header(text) or " " in text or "#" in text or ".." in path:
+                raise ValueError("must be like https://host/path, without a login, .., spaces and #")
+        return url
 
 
 class ClientSettings(BaseSettings):

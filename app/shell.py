@@ -31,6 +31,8 @@ log = structlog.get_logger("crossfade.http")
 LEFT = 499
 """What is counted when the caller left before the answer, as nginx does."""
 
+ALERTS_PATH = "/alerts/webhook"
+
 _PREFIX = "/api/"
 _BODILESS = {"GET", "HEAD", "OPTIONS"}
 _PROBES = {"/healthz", "/readyz"}
@@ -127,8 +129,10 @@ def state_unknown() -> ProblemError:
 
 
 def _is_always_admitted(scope: Scope, principal: Principal | None) -> bool:
-    """Say whether a full service answers all the same: probes, and whoever may use the kill switch."""
-    return scope["path"] in _PROBES or (principal is not None and principal.may(Role.KILL))
+    """Say whether a full service answers all the same: probes, and whoever may use the kill switch or raises alerts."""
+    if principal is None:
+        return scope["path"] in _PROBES
+    return scope["path"] in _PROBES or principal.may(Role.KILL) or principal.role is Role.ALERT
 
 
 def _found(services: Services, scope: Scope) -> Found | None:
@@ -173,8 +177,11 @@ def _bearer(headers: list[tuple[bytes, bytes]]) -> bytes | None:
 
 
 def _told_apart(services: Services, scope: Scope, problem: ProblemError) -> ProblemError:
-    """Return the problem; for a token that was valid, one that says so."""
+    """Return the problem; for a token that was valid, or for want of a secret to know one by, one that says so."""
     bearer = _bearer(scope["headers"])
+    if services.settings.alert_secret is None and (scope["method"], scope["path"]) == ("POST", ALERTS_PATH):
+        detail = "CROSSFADE_ALERT_SECRET is not set: set it where the service runs, and send it as the bearer token"
+        return ProblemError(503, Code.ALERT_SECRET_UNSET, detail)
     if bearer is None or not services.live.state.tokens.has_expired(bearer, services.clock.wall()):
         return problem
     return ProblemError(problem.status, problem.code, "the token has expired; send another", headers=problem.headers)

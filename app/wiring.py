@@ -1,13 +1,16 @@
 """The one place that puts the service together."""
 
 import asyncio
-import hashlib
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from pydantic import SecretStr
+
 from app import opening
+from app.alerts.desk import Desk
+from app.auth import digest_of
 from app.backends import BackendClient
 from app.breaker_sync import BreakerSync, Hurry
 from app.cached import CachedTraffic
@@ -17,6 +20,7 @@ from app.decision_ids import DecisionIds
 from app.lanes import LaneBook
 from app.logins import Logins
 from app.metrics import Metrics
+from app.notices.sending import Notices
 from app.opening import Ground, Outcomes
 from app.quotas import Quotas
 from app.refresh import Live, State
@@ -57,6 +61,8 @@ class Services:
     comparisons: Ledger
     outcomes: Outcomes
     aftermath: Aftermath
+    notices: Notices
+    alerts: Desk
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,10 +83,12 @@ async def wire(
     hurry = None if settings.redis_url is None else Hurry()
     lanes = LaneBook(metrics, random.random, clock.monotonic, None if hurry is None else hurry.add)
     ids = DecisionIds()
-    live = Live(_admin_digest(settings), lambda state: _watch(state, settings, lanes, metrics, ids))
+    admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
+    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids), alert)
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
+        notice_send = send or (await stack.enter_async_context(BackendClient())).send
         shadow_send = send or (await stack.enter_async_context(BackendClient())).send
         send = send or (await stack.enter_async_context(BackendClient())).send
         standing = Standing(clock, is_own=settings.redis_url is None)
@@ -96,14 +104,15 @@ async def wire(
         outcomes = await opening.outcomes(ground, ids)
         agreed = outcomes.recorder.agreed
         shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
-        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger, outcomes, outcomes.kept)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying)
+        told = await opening.told(ground, outcomes.kept, notice_send)
+        alerts = await opening.alerts(ground, told, changes, switch)
+        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
+        known = (outcomes, outcomes.kept, told, alerts)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *known)
 
 
-def _admin_digest(settings: Settings) -> str | None:
-    if settings.admin_token is None:
-        return None
-    return hashlib.sha256(settings.admin_token.get_secret_value().encode()).hexdigest()
+def _digest(secret: SecretStr | None) -> str | None:
+    return None if secret is None else digest_of(secret.get_secret_value())
 
 
 def _signing_key(state: State, settings: Settings) -> bytes | None:

@@ -41,6 +41,7 @@ RESERVED = frozenset(
         "kill-switch",
         "metrics",
         "monitoring",
+        "notices",
         "ofrep",
         "openapi.json",
         "outcomes",

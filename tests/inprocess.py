@@ -18,6 +18,7 @@ from routers.model import Backend
 
 ADMIN = "admin-token-of-the-tests"
 SIGNING_KEY = "signing-key-of-the-tests"
+ALERTING = "alert-secret-of-the-tests"
 FLAG = {"key": "rag-v2", "variants": {"new": True, "legacy": False}}
 ROUTE = {
     "name": "rag",
@@ -110,5 +111,6 @@ async def running(settings: Settings, script: Script | None = None) -> AsyncIter
 def settings_in(folder: Path, **others: Any) -> Settings:
     """Return settings for a service whose state is in this folder."""
     return Settings(
-        data_dir=folder, **{"admin_token": ADMIN, "signing_key": SIGNING_KEY, "log_level": "error", **others}
+        data_dir=folder,
+        **{"admin_token": ADMIN, "signing_key": SIGNING_KEY, "alert_secret": ALERTING, "log_level": "error", **others},
     )

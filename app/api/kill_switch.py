@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from app.api.params import Killer, Reader, Reasoned, ReasonText, ServicesOf, by
 from app.auth import Principal, new_secret
 from app.errors import Code, ProblemError
+from app.notices.model import NoticeKind
 from app.refresh import State
 from app.wiring import Services
 from flags.kills import ALL, Kill, Scope
@@ -86,6 +87,7 @@ async def _kill(services: Services, principal: Principal, scope: str, reason: st
         id=f"{scope}/{new_secret()[:8]}", scope=scope, reason=reason, actor=principal.name, at=services.clock.now()
     )
     await services.switch.kill(made)
+    services.notices.notify(NoticeKind.KILLED, {"scope": scope, "why": reason, "actor": principal.name})
     return made
 
 

@@ -116,6 +116,7 @@ def optional_version(given: Annotated[int | None, Depends(_version_expected)]) -
 ServicesOf = Annotated[Services, Depends(_services)]
 Reader = Annotated[Principal, Depends(requires(Role.READ))]
 Operator = Annotated[Principal, Depends(requires(Role.OPERATE))]
+Alerter = Annotated[Principal, Depends(requires(Role.ALERT))]
 Killer = Annotated[Principal, Depends(requires(Role.KILL))]
 Admin = Annotated[Principal, Depends(requires(Role.ADMIN))]
 RequiredVersion = Annotated[int | None, Depends(required_version)]

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli import (
+    alerts,
     baseline,
     breakers,
     compare,
@@ -47,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (serve, demo, status, kills, breakers, monitor, compare, transfer, stores):
+for module in (serve, demo, status, kills, alerts, breakers, monitor, compare, transfer, stores):
     app.add_typer(module.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")

@@ -1,0 +1,1 @@
+"""What other systems raise: taken in, acted on, and kept."""

@@ -1,0 +1,1 @@
+"""What Crossfade tells other systems by itself."""
