@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from app.api.boards import figures_in, seen_in
+from app.alerts.model import Did, Handled, Severity, Status
+from app.api.boards import figures_in, seen_in, sql_asked
 from app.api.params import NO_NUL, Reader, ServicesOf
 from app.measures.board import GRAINS, Board, Range, Sums
 from app.measures.differences import Difference, differences
 from app.measures.estimates import mean_of, quantile
 from app.measures.figures import Figures
+from app.stores.alerts import KeptAlert, WantedAlerts
 from app.wiring import Services
 from flags.bucketing import BUCKETS
 from flags.model import Flag
@@ -21,6 +23,9 @@ from rollouts.model import Rollout, RolloutState
 from routers.breaker import State as BreakerState
 
 router = APIRouter(tags=["monitoring"])
+
+MOST_ALERTS = 20
+"""Alerts that are shown, the newest first; `GET /alerts/webhook` lists the others."""
 
 
 class Point(BaseModel):
@@ -99,6 +104,21 @@ class RolloutNow(BaseModel):
     ended_at: datetime | None
 
 
+class AlertNow(BaseModel):
+    """An alert that came within the range, `times` times, last at `last_at`; `did` is what became of it."""
+
+    id: int
+    at: datetime
+    last_at: datetime
+    times: int
+    type: str
+    severity: Severity
+    status: Status
+    route: str | None
+    told: str
+    did: Did
+
+
 class Dashboard(BaseModel):
     """How it goes since a time, in all processes; a point of a series is `point_s` seconds long."""
 
@@ -108,6 +128,7 @@ class Dashboard(BaseModel):
     point_s: int
     routes: list[RouteNow]
     rollouts: list[RolloutNow]
+    alerts: list[AlertNow]
 
 
 @router.get("/monitoring/dashboard")
@@ -125,6 +146,8 @@ async def dashboard(
     state = services.live.state
     names = {*state.routes, *board} if route is None else {route}
     began = datetime.fromtimestamp(since, UTC)
+    with sql_asked():
+        raised = await services.aftermath.alerts(WantedAlerts(route=route, since=began), None, MOST_ALERTS)
     return Dashboard(
         range=within,
         since=began,
@@ -136,6 +159,7 @@ async def dashboard(
             for each in sorted(state.rollouts.values(), key=lambda each: each.state_since, reverse=True)
             if route in {None, each.plan.route} and _is_shown(each, began)
         ],
+        alerts=[_alert(each) for each in raised],
     )
 
 
@@ -214,4 +238,12 @@ def _rollout(rollout: Rollout) -> RolloutNow:
         state_since=rollout.state_since,
         started_at=rollout.started_at,
         ended_at=rollout.ended_at,
+    )
+
+
+def _alert(kept: KeptAlert) -> AlertNow:
+    handled = Handled.model_validate_json(kept.body)
+    told = {"id": kept.seq, "at": kept.at, "last_at": kept.last_at, "times": kept.times, "told": handled.alert.told}
+    return AlertNow(
+        **told, **handled.alert.model_dump(include={"type", "severity", "status", "route"}), did=handled.did
     )

@@ -19,6 +19,8 @@ commands = typer.Typer()
 
 EVERY_S = 5.0
 
+ALERT_TONES: Mapping[str, Tone] = {"critical": Tone.BAD, "error": Tone.BAD, "warning": Tone.WARN}
+
 RouteName = Annotated[str | None, typer.Option("--route", metavar="ROUTE", help="Of this route only.")]
 Within = Annotated[str, typer.Option("--range", metavar="SPAN", help="How far back: 1h, 24h, 7d or 30d.")]
 Continuous = Annotated[bool, typer.Option("--continuous", "-c", help="Show it again every 5 s, until Ctrl-C.")]
@@ -87,6 +89,10 @@ def blocks(found: Document) -> Iterator[Block]:
         yield ""
         yield Toned("Rollouts", Tone.STRONG)
         yield _rollouts(found["rollouts"])
+    if found["alerts"]:
+        yield ""
+        yield Toned("Alerts", Tone.STRONG)
+        yield _alerts(found["alerts"])
 
 
 def _route(route: Document) -> Iterator[Block]:
@@ -159,3 +165,17 @@ def _rollouts(rollouts: Sequence[Document]) -> Table:
         for each in rollouts
     ]
     return Table(["ROLLOUT", "ROUTE", "STATE", "STEP", "PERCENT", "WHY"], rows)
+
+
+def _alerts(alerts: Sequence[Document]) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            moment(each["last_at"]),
+            f"{each['times']}",
+            each["route"] or "-",
+            Toned(each["told"], ALERT_TONES.get(each["severity"], Tone.DIM)),
+            each["did"].replace("_", " "),
+        ]
+        for each in alerts
+    ]
+    return Table(["LAST CAME", "TIMES", "ROUTE", "ALERT", "DID"], rows)

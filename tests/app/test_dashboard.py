@@ -213,6 +213,25 @@ async def test_active_rollouts_and_those_that_ended_within_the_range_are_shown(s
     assert len((await service.ok("GET", f"{DASHBOARD}?route=rag"))["rollouts"]) == 2
 
 
+async def test_alerts_that_came_within_the_range_are_shown_the_newest_first(service: Service) -> None:
+    await service.with_rag()
+    for type_, severity in (("p95", "warning"), ("errors", "critical")):
+        body = {"type": type_, "severity": severity, "value": 2, "threshold": 1, "route": "rag"}
+        await service.ok("POST", "/alerts/webhook", body)
+    await service.ok("POST", "/alerts/webhook", {"type": "disk", "severity": "info"})
+    found = (await service.ok("GET", DASHBOARD))["alerts"]
+    assert [(each["type"], each["did"]) for each in found] == [
+        ("disk", "nothing"),
+        ("errors", "killed"),
+        ("p95", "nothing"),
+    ]
+    assert found[1]["told"] == "critical alert errors 2, threshold 1"
+    of_rag = (await service.ok("GET", f"{DASHBOARD}?route=rag"))["alerts"]
+    assert [each["type"] for each in of_rag] == ["errors", "p95"]
+    service.time.seconds += 2 * 3600
+    assert (await service.ok("GET", f"{DASHBOARD}?range=1h"))["alerts"] == []
+
+
 @pytest.fixture
 async def without_sql(tmp_path: Path) -> AsyncIterator[Service]:
     """Run a service whose database cannot be asked for what was counted and kept."""

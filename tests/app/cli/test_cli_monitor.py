@@ -48,12 +48,13 @@ async def test_what_needs_a_look_is_shown_above_the_figures(
     await service.with_rag(50)
     await counted(service, Counts(opened=2))
     await counted(service, calls(5), route="old")
-    await service.ok("POST", "/flags/rag-v2/kill", {})
+    await service.ok("POST", "/alerts/webhook", {"type": "errors", "severity": "critical", "route": "rag"})
     await service.ok("POST", "/breakers/rag/new/open", {})
     shown = await told(service, capsys)
     assert "Killed: everyone gets the safe side." in shown
     assert "Breaker of new: forced open, opened: 2" in shown
     assert "The route is gone." in shown
+    assert "critical alert errors  killed" in shown
 
 
 async def test_a_route_that_nobody_called_is_told_so(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
