@@ -1,5 +1,6 @@
 """`GET /monitoring/dashboard`: how every side does, what is served, what steers it, and what was raised."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
@@ -12,8 +13,8 @@ from app.api.boards import figures_in, seen_in, sql_asked
 from app.api.params import NO_NUL, Reader, ServicesOf
 from app.measures.board import GRAINS, Board, Range, Sums
 from app.measures.differences import Difference, differences
-from app.measures.estimates import mean_of, quantile
 from app.measures.figures import Figures
+from app.refresh import State
 from app.stores.alerts import KeptAlert, WantedAlerts
 from app.wiring import Services
 from flags.bucketing import BUCKETS
@@ -146,6 +147,7 @@ async def dashboard(
     state = services.live.state
     names = {*state.routes, *board} if route is None else {route}
     began = datetime.fromtimestamp(since, UTC)
+    breakers = {name: [*_breakers(services, name, board.get(name, {}))] for name in names & state.routes.keys()}
     with sql_asked():
         raised = await services.aftermath.alerts(WantedAlerts(route=route, since=began), None, MOST_ALERTS)
     return Dashboard(
@@ -153,7 +155,8 @@ async def dashboard(
         since=began,
         until=services.clock.now(),
         point_s=GRAINS[within].point,
-        routes=[_route(services, name, board) for name in sorted(names)],
+        # beside the loop: what a month comes to takes longer to tell than a call may wait
+        routes=await asyncio.to_thread(lambda: [_route(state, name, board, breakers) for name in sorted(names)]),
         rollouts=[
             _rollout(each)
             for each in sorted(state.rollouts.values(), key=lambda each: each.state_since, reverse=True)
@@ -163,8 +166,7 @@ async def dashboard(
     )
 
 
-def _route(services: Services, name: str, board: Board) -> RouteNow:
-    state = services.live.state
+def _route(state: State, name: str, board: Board, breakers: Mapping[str, list[BreakerNow]]) -> RouteNow:
     killed = state.ruleset.killed
     document, sums = state.routes.get(name), board.get(name, {})
     flag = None if document is None else state.flags.get(document.flag)
@@ -181,7 +183,7 @@ def _route(services: Services, name: str, board: Board) -> RouteNow:
         served=[] if flag is None else _served(flag),
         sides=[Side(side=side, figures=figures, series=[*_series(sums[side])]) for side, figures in sides.items()],
         differences=[*_against(sides, control)],
-        breakers=[] if document is None else [*_breakers(services, name, sums)],
+        breakers=breakers.get(name, []),
     )
 
 
@@ -195,13 +197,13 @@ def _served(flag: Flag) -> list[Served]:
 
 def _series(sums: Sums) -> Iterator[Point]:
     for at, counts in sorted(sums.points.items()):
-        p95, mean = quantile(counts.latency, 0.95), mean_of(counts.latency)
+        ranked = counts.latency.ranked()
         yield Point(
             at=datetime.fromtimestamp(at, UTC),
             calls=counts.calls,
             errors=counts.errors,
-            p95=p95 and p95.value,
-            mean=mean and mean.value,
+            p95=ranked.quantile(0.95) if ranked.count else None,
+            mean=counts.latency.total / ranked.count if ranked.count else None,
         )
 
 

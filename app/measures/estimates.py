@@ -5,7 +5,7 @@ import math
 from pydantic import BaseModel
 
 from app.measures.counts import Amount
-from app.measures.sketch import Sketch
+from app.measures.sketch import Ranked, Sketch
 
 Z = 1.959963984540054
 """The standard normal distribution's 97.5th percentile."""
@@ -60,9 +60,10 @@ def mean(amount: Amount) -> Estimate | None:
 
 def mean_of(sketch: Sketch) -> Estimate | None:
     """Return the exact mean of a sketch's values; its interval is of the buckets' values, off by as much as they."""
-    squares = sum(count * value * value for value, count in sketch.values())
-    about = sum(count * value for value, count in sketch.values())
-    count = sketch.count
+    count, about, squares = sketch.count, 0.0, 0.0
+    for value, times in sketch.values():
+        about += times * value
+        squares += times * value * value
     near = mean(Amount(count, about, squares))
     if near is None:
         return None
@@ -72,19 +73,19 @@ def mean_of(sketch: Sketch) -> Estimate | None:
     return Estimate(value=exact, low=exact - near.value + near.low, high=exact - near.value + near.high, n=count)
 
 
-def quantile(sketch: Sketch, part: float) -> Estimate | None:
+def quantile(ranked: Ranked, part: float) -> Estimate | None:
     """Return a quantile with the interval between two ranks (the binomial's normal bounds), None without values.
 
     A rank that is not there, as for a p99 of few values, leaves that end of the interval open: null.
     """
-    count = sketch.count
+    count = ranked.count
     if count <= 0:
         return None
     half = Z * math.sqrt(count * part * (1 - part))
     below, above = count * part - half - 1, count * part + half
     return Estimate(
-        value=sketch.at_rank(part * (count - 1)),
-        low=sketch.at_rank(below) if below >= 0 else None,
-        high=sketch.at_rank(above) if above < count else None,
+        value=ranked.quantile(part),
+        low=ranked.at(below) if below >= 0 else None,
+        high=ranked.at(above) if above < count else None,
         n=count,
     )

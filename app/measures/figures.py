@@ -90,9 +90,9 @@ def figures_of(counts: Counts, all_calls: int) -> Figures:
 
 def latency_of(counts: Counts) -> Latency:
     """Return the latency of a side's calls."""
-    sketch = counts.latency
-    p50, p95, p99 = (quantile(sketch, part) for part in (0.5, 0.95, 0.99))
-    return Latency(mean=mean_of(sketch), p50=p50, p95=p95, p99=p99)
+    ranked = counts.latency.ranked()
+    p50, p95, p99 = (quantile(ranked, part) for part in (0.5, 0.95, 0.99))
+    return Latency(mean=mean_of(counts.latency), p50=p50, p95=p95, p99=p99)
 
 
 def each_of(figures: Figures, kinds: Iterable[str]) -> Iterator[Figure]:

@@ -1,8 +1,11 @@
 """A sketch of a distribution: counts by buckets whose width is a share of their value, as DDSketch has them."""
 
 import math
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate
 
 ACCURACY = 0.01
 """How far a quantile may be off, as a share of itself."""
@@ -43,22 +46,37 @@ class Sketch:
         self.total += other.total
 
     def values(self) -> Iterator[tuple[float, int]]:
-        """Yield each bucket's value, the lowest first, and how often it was."""
-        for bucket, count in sorted(self.buckets.items()):
-            yield value_of(bucket), count
+        """Yield the value that stands for each bucket, and how often it was."""
+        return ((value_of(bucket), count) for bucket, count in self.buckets.items())
 
-    def at_rank(self, rank: float) -> float:
+    def ranked(self) -> "Ranked":
+        """Return the values in their order."""
+        buckets = sorted(self.buckets)
+        return Ranked(buckets, [*accumulate(self.buckets[bucket] for bucket in buckets)])
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A sketch's buckets, the lowest first, and how many values there are up to the end of each."""
+
+    buckets: Sequence[int]
+    up_to: Sequence[int]
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return self.up_to[-1] if self.up_to else 0
+
+    def at(self, rank: float) -> float:
         """Return the value that so many others are below, 0 for the lowest. Raises IndexError when there is none."""
-        seen, value = 0, None
-        for value, count in self.values():
-            seen += count
-            if seen > rank:
-                return value
-        if value is None:
-            raise IndexError("nothing was counted")
-        return value
+        return value_of(self.buckets[bisect_right(self.up_to, rank)])
+
+    def quantile(self, part: float) -> float:
+        """Return the value that so large a part of the others is below. Raises IndexError without values."""
+        return self.at(part * (self.count - 1))
 
 
+@lru_cache(maxsize=4096)
 def value_of(bucket: int) -> float:
     """Return the value that stands for all of a bucket."""
     return 0.0 if bucket == _ZERO else 2 * GAMMA**bucket / (GAMMA + 1)

@@ -51,7 +51,7 @@ def test_a_mean_has_the_normal_interval(values: list[float]) -> None:
 
 
 def test_nothing_has_no_figure_and_one_value_no_interval() -> None:
-    assert [share(0, 0), often(0, 0), mean(Amount()), mean_of(Sketch()), quantile(Sketch(), 0.5)] == [None] * 5
+    assert [share(0, 0), often(0, 0), mean(Amount()), mean_of(Sketch()), quantile(Sketch().ranked(), 0.5)] == [None] * 5
     one = Sketch()
     one.add(5.0)
     alone = Estimate(value=5.0, low=None, high=None, n=1)
@@ -67,7 +67,7 @@ def test_a_quantiles_interval_has_the_truth_in_it_as_often_as_it_says(part: floa
         sketch = Sketch()
         for _ in range(600):
             sketch.add(90 * chance.lognormvariate(0, 0.6))
-        low, value, high = ends(quantile(sketch, part))
+        low, value, high = ends(quantile(sketch.ranked(), part))
         assert low <= value <= high
         inside += low * 0.99 <= truth <= high * 1.01
     assert inside >= 180
@@ -77,7 +77,7 @@ def test_the_interval_of_a_quantile_is_open_where_no_value_bounds_it() -> None:
     few = Sketch()
     for value in range(1, 21):
         few.add(float(value))
-    found = quantile(few, 0.99)
+    found = quantile(few.ranked(), 0.99)
     assert found is not None
     assert (found.low is not None, found.high) == (True, None)
 
