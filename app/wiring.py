@@ -19,6 +19,7 @@ from app.clock import Clock
 from app.decision_ids import DecisionIds
 from app.lanes import LaneBook
 from app.logins import Logins
+from app.measures.book import Book
 from app.metrics import Metrics
 from app.notices.sending import Notices
 from app.opening import Ground, Outcomes
@@ -61,6 +62,7 @@ class Services:
     comparisons: Ledger
     outcomes: Outcomes
     aftermath: Aftermath
+    measures: Book
     notices: Notices
     alerts: Desk
     logins: Logins = field(default_factory=Logins)
@@ -81,7 +83,9 @@ async def wire(
     clock = clock or Clock()
     metrics = Metrics()
     hurry = None if settings.redis_url is None else Hurry()
-    lanes = LaneBook(metrics, random.random, clock.monotonic, None if hurry is None else hurry.add)
+    book = Book(metrics, clock)
+    hurries = None if hurry is None else hurry.add
+    lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
     ids = DecisionIds()
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
     live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids), alert)
@@ -101,14 +105,14 @@ async def wire(
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
-        outcomes = await opening.outcomes(ground, ids)
+        outcomes = await opening.outcomes(ground, ids, book)
         agreed = outcomes.recorder.agreed
         shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
         told = await opening.told(ground, outcomes.kept, notice_send)
         alerts = await opening.alerts(ground, told, changes, switch)
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        known = (outcomes, outcomes.kept, told, alerts)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *known)
+        knowing = (outcomes, outcomes.kept, book, told, alerts)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *knowing)
 
 
 def _digest(secret: SecretStr | None) -> str | None:

@@ -58,6 +58,8 @@ async def seen_in(services: Services, route: str | None, within: Range) -> Seen:
     """
     since = since_of(within, services.clock.wall())
     with sql_asked():
+        # first what this process has counted and not carried yet
+        await services.outcomes.carrier.settle()
         rows = await services.aftermath.measures(route, since, GRAINS[within].span)
     if route is not None and not rows and route not in services.live.state.routes:
         told = f'there is no route "{route}", and nothing was counted of one within {within}; GET /routes lists them'

@@ -197,13 +197,12 @@ def _served(flag: Flag) -> list[Served]:
 
 def _series(sums: Sums) -> Iterator[Point]:
     for at, counts in sorted(sums.points.items()):
-        ranked = counts.latency.ranked()
         yield Point(
             at=datetime.fromtimestamp(at, UTC),
             calls=counts.calls,
             errors=counts.errors,
-            p95=ranked.quantile(0.95) if ranked.count else None,
-            mean=counts.latency.total / ranked.count if ranked.count else None,
+            p95=counts.latency.ranked().quantile(0.95),
+            mean=counts.latency.mean,
         )
 
 

@@ -1,1 +1,1 @@
-"""What calls and outcomes came to by minute and hour: counted in each process, merged in SQL, shown as figures."""
+"""What was counted, by minute: of each route and side, within a rollout and without."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app.measures.counts import Counts
-from app.stores.measures import DAY_S, HOUR_S, MINUTE_S, QUARTER_S, Measured
+from app.stores.measures import DAY_S, HOUR_S, MINUTE_S, QUARTER_S, Measure
 
 
 class Range(StrEnum):
@@ -51,7 +51,7 @@ def since_of(within: Range, now: float) -> int:
     return int(now - grain.back) // grain.span * grain.span
 
 
-def board_of(rows: Iterable[Measured], within: Range, since: int) -> Board:
+def board_of(rows: Iterable[Measure], within: Range, since: int) -> Board:
     """Add up rows of a range that begins at `since`."""
     point = GRAINS[within].point
     points: dict[str, dict[str, dict[int, Counts]]] = {}

@@ -4,7 +4,7 @@ import math
 
 from pydantic import BaseModel
 
-from app.measures.counts import Amount
+from app.measures.counts import Moments
 from app.measures.sketch import Ranked, Sketch
 
 Z = 1.959963984540054
@@ -45,17 +45,17 @@ def often(times: int, whole: int, per: int = 100) -> Estimate | None:
     return Estimate(value=per * times / whole, low=per * low / whole, high=per * (middle + half) / whole, n=whole)
 
 
-def mean(amount: Amount) -> Estimate | None:
+def mean(moments: Moments) -> Estimate | None:
     """Return the mean of values with the normal interval, which one value alone does not have; None without values."""
-    if amount.count <= 0:
+    if moments.count <= 0:
         return None
-    middle = amount.total / amount.count
-    if amount.count == 1:
+    middle = moments.total / moments.count
+    if moments.count == 1:
         return Estimate(value=middle, low=None, high=None, n=1)
     # of equal values rounding leaves something below zero
-    variance = max(amount.squares - amount.count * middle * middle, 0.0) / (amount.count - 1)
-    half = Z * math.sqrt(variance / amount.count)
-    return Estimate(value=middle, low=middle - half, high=middle + half, n=amount.count)
+    variance = max(moments.squares - moments.count * middle * middle, 0.0) / (moments.count - 1)
+    half = Z * math.sqrt(variance / moments.count)
+    return Estimate(value=middle, low=middle - half, high=middle + half, n=moments.count)
 
 
 def mean_of(sketch: Sketch) -> Estimate | None:
@@ -64,7 +64,7 @@ def mean_of(sketch: Sketch) -> Estimate | None:
     for value, times in sketch.values():
         about += times * value
         squares += times * value * value
-    near = mean(Amount(count, about, squares))
+    near = mean(Moments(count, about, squares))
     if near is None:
         return None
     exact = sketch.total / count
@@ -78,13 +78,13 @@ def quantile(ranked: Ranked, part: float) -> Estimate | None:
 
     A rank that is not there, as for a p99 of few values, leaves that end of the interval open: null.
     """
-    count = ranked.count
-    if count <= 0:
+    value, count = ranked.quantile(part), ranked.count
+    if value is None:
         return None
     half = Z * math.sqrt(count * part * (1 - part))
     below, above = count * part - half - 1, count * part + half
     return Estimate(
-        value=ranked.quantile(part),
+        value=value,
         low=ranked.at(below) if below >= 0 else None,
         high=ranked.at(above) if above < count else None,
         n=count,

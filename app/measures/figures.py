@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from app.measures.counts import Amount, Counts
+from app.measures.counts import Counts, Moments
 from app.measures.estimates import Estimate, mean, mean_of, often, quantile, share
 from rollouts.metrics import COST, LATENCY_MS, LOWER_IS_BETTER, OUTCOME, VALUED
 
@@ -64,7 +64,7 @@ class Figure(NamedTuple):
 
 def figures_of(counts: Counts, all_calls: int) -> Figures:
     """Return what a side's counts tell; `all_calls` are those of every side of the route."""
-    calls, cost = counts.calls, counts.signals.get(COST, Amount())
+    calls, cost = counts.calls, counts.signals.get(COST, Moments())
     return Figures(
         calls=calls,
         share=calls / all_calls if all_calls else None,

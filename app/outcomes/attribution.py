@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app.clock import Clock
 from app.decision_ids import Decided, DecisionIds, UnknownDecisionError, UnsignedDecisionError
 from app.errors import Code, invalid
+from app.measures.book import Place
 from app.outcomes.model import (
     AHEAD_S,
     METADATA_BYTES,
@@ -21,10 +22,11 @@ from app.outcomes.model import (
     Refusal,
     RefusedError,
 )
-from app.refresh import Live, State
+from app.refresh import Live
 from app.settings import Settings
 from app.stores.outcomes import OutcomeRow
 from flags.evaluate import evaluate
+from flags.names import Reason
 from routers.model import Route
 from routers.plan import plan
 
@@ -41,6 +43,14 @@ class Basis(NamedTuple):
     decision_id: str | None
     attributed_by: Attribution
     rollout: str | None = None
+
+
+class Attributed(NamedTuple):
+    """What is kept of an outcome, and where its value counts; the side is "" for one that counts for none."""
+
+    row: OutcomeRow
+    place: Place
+    value: float
 
 
 class Instant(NamedTuple):
@@ -70,8 +80,8 @@ class Attributor:
         """Return the time at which outcomes are received that come together."""
         return Instant.of(self._clock.wall())
 
-    def row_of(self, reported: Any, may_report: MayReport, received: Instant) -> OutcomeRow:
-        """Return what is kept of one reported outcome. Raises RefusedError."""
+    def attributed(self, reported: Any, may_report: MayReport, received: Instant) -> Attributed:
+        """Return what is kept of one reported outcome, and where it counts. Raises RefusedError."""
         outcome = _checked(reported)
         happened = received if outcome.at is None else Instant.of(outcome.at.timestamp())
         self._check_time(happened.at, received.at)
@@ -82,16 +92,21 @@ class Attributor:
         state, route = self._live.state, basis.decision.route
         if not may_report(route, state.routes.get(route)):
             raise RefusedError(Refusal.FORBIDDEN, f'the token may not report of route "{route}"')
-        return row(
-            basis._replace(rollout=rollout_of(state, basis.decision)) if route in state.steered else basis,
+        value = 1.0 if outcome.value is None else outcome.value
+        rollout, step = state.step_of(route, basis.decision.flag_version)
+        kept = row(
+            basis._replace(rollout=rollout) if rollout else basis,
             id=outcome.id or self._ids.next_number(),
             kind=outcome.kind,
-            value=1.0 if outcome.value is None else outcome.value,
+            value=value,
             happened=happened,
             received=received,
             metadata=outcome.metadata,
             model=outcome.model,
         )
+        is_by_chance = rollout and basis.decision.reason == Reason.SPLIT
+        place = Place(route, kept.side, rollout, step) if is_by_chance else Place(route, kept.side)
+        return Attributed(kept, place, value)
 
     def _check_time(self, at: float, now: float) -> None:
         if at > now + AHEAD_S:
@@ -123,12 +138,6 @@ class Attributor:
         unit = self._ids.unit_of(outcome.unit)
         decided = Decided(route.name, chosen.decided, "", chosen.reason, decision.version, int(now), unit, "")
         return Basis(decided, None, Attribution.UNIT)
-
-
-def rollout_of(state: State, decision: Decided) -> str | None:
-    """Return the id of the rollout that a decision belongs to a step of, None for none."""
-    rollout = state.steered.get(decision.route)
-    return None if rollout is None or rollout.stage_of(decision.flag_version) is None else rollout.id
 
 
 def row(

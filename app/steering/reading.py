@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 
+from app.measures.ended import SERVER_ERROR
 from app.outcomes.model import Attribution, OutcomeKind
 from flags.names import Reason
 from rollouts.model import Rollout
 from rollouts.seen import Seen
 
-SERVER_ERROR = 500
 MOSTLY = 0.5
 
 
@@ -38,10 +38,10 @@ def _call(seen: Seen, told: dict[str, Any]) -> Seen:
     metadata, side, served = told["metadata"], told["side"], told["served"]
     signals = metadata.get("signals", {})
     is_cut_off = not metadata["is_whole"] and not metadata.get("has_left", False)
-    failed = metadata["fallback"] is not None or metadata["status"] >= SERVER_ERROR or is_cut_off
+    is_error = metadata["fallback"] is not None or metadata["status"] >= SERVER_ERROR or is_cut_off
     return seen._replace(
         is_exposure=True,
-        is_error=failed,
+        is_error=is_error,
         is_fallback=served is not None and served != side,
         is_hit=_is_hit(metadata.get("cache"), signals.get("cache_hit")),
         cost=signals.get("cost"),

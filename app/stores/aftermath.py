@@ -8,4 +8,4 @@ from app.stores.steering import Steering
 
 
 class Aftermath(SqlOutcomes, Measures, Baselines, Steering, Alerts):
-    """Outcomes, counts, what rollouts stand on, alerts and notices; one `async with` for each instance."""
+    """Outcomes, measures, what rollouts stand on, alerts and notices; one `async with` for each instance."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app.measures.board import GRAINS, Range, since_of
-from app.measures.counts import Amount, Counts, merged
-from app.stores.measures import SPANS, Measured
+from app.measures.counts import Counts, Moments, merged_text
+from app.stores.measures import SPANS, Measure
 from rollouts.model import Rollout, RolloutState
 from tests.inprocess import Service, running, settings_in
 
@@ -31,8 +31,8 @@ async def counted(service: Service, counts: Counts, ago_s: float = 0, **place: s
     """Keep what a process counted a while ago, as it carries that."""
     at = int(service.time.seconds - ago_s)
     told = {"route": "rag", "side": "new", "rollout": "", **place}
-    rows = [Measured(span=span, start=at // span * span, step=-1, body=counts.to_json(), **told) for span in SPANS]
-    await service.services.aftermath.add_measures(rows, merged)
+    rows = [Measure(span=span, start=at // span * span, step=-1, body=counts.as_json(), **told) for span in SPANS]
+    await service.services.aftermath.add_measures(rows, merged_text)
 
 
 async def route_of(service: Service, query: str = "", name: str = "rag") -> dict[str, Any]:
@@ -65,8 +65,8 @@ async def test_a_route_that_nobody_called_has_no_sides(service: Service) -> None
 async def test_every_figure_of_a_side_is_told_with_its_interval(service: Service) -> None:
     await service.with_rag()
     told = calls(200, errors=10, failures=2, fallbacks=8, hits=30, misses=10)
-    told.signals = {"cost": Amount(200, 50.0, 20.0), "score": Amount(100, 80.0, 66.0)}
-    told.outcomes = {"like": Amount(20, 20, 20), "rating": Amount(10, 42.0, 180.0)}
+    told.signals = {"cost": Moments(200, 50.0, 20.0), "score": Moments(100, 80.0, 66.0)}
+    told.outcomes = {"like": Moments(20, 20, 20), "rating": Moments(10, 42.0, 180.0)}
     await counted(service, told)
     await counted(service, calls(600), side="legacy")
     figures = sides(await route_of(service))["new"]
@@ -93,6 +93,19 @@ async def test_a_side_that_is_worse_beyond_chance_is_told_against_the_control(se
     assert (against["side"], against["control"]) == ("new", "legacy")
     found = {each["figure"]: each["found"] for each in against["figures"]}
     assert (found["error_rate"], found["latency_ms.p95"]) == ("worse", "same")
+
+
+async def test_what_this_process_has_just_counted_is_shown_at_once(service: Service) -> None:
+    await service.with_rag(100)
+    for number in range(3):
+        answer = await service.ask("POST", "/route/rag/query", {}, x_user_id=f"u{number}")
+        assert answer.headers["X-Crossfade-Variant"] == "new"
+    reported = [{"decision_id": answer.headers["X-Crossfade-Decision-Id"], "kind": "like"}]
+    await service.ok("POST", "/outcomes", {"outcomes": reported})
+    for within in Range:
+        figures = sides(await route_of(service, f"range={within}"))["new"]
+        assert (figures["calls"], figures["engagement"]["like"]["count"]) == (3, 1)
+        assert (figures["error_rate"]["value"], figures["answered_by"]) == (0, {"new": 3})
 
 
 @pytest.mark.parametrize("within", [*Range])

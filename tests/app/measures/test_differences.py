@@ -1,6 +1,6 @@
 import pytest
 
-from app.measures.counts import Amount, Counts
+from app.measures.counts import Counts, Moments
 from app.measures.differences import Difference, Found, differences
 from app.measures.figures import figures_of
 
@@ -9,7 +9,7 @@ def side(calls: int = 1000, errors: int = 0, latency: float = 100.0, **outcomes:
     counts = Counts(calls=calls, errors=errors)
     for number in range(calls):
         counts.latency.add(latency * (1 + number % 7 / 10))
-    counts.outcomes = {kind: Amount(count, count, count) for kind, count in outcomes.items()}
+    counts.outcomes = {kind: Moments(count, count, count) for kind, count in outcomes.items()}
     return counts
 
 
@@ -47,8 +47,8 @@ def test_of_a_kind_that_nobody_reported_there_were_none() -> None:
 
 def test_ratings_are_compared_by_value_and_how_many_there_were_is_neither_good_nor_bad() -> None:
     one, other = side(rating=600), side(rating=300)
-    one.outcomes["rating"] = Amount(600, 600 * 4.0, 600 * 16.5)
-    other.outcomes["rating"] = Amount(300, 300 * 3.0, 300 * 9.5)
+    one.outcomes["rating"] = Moments(600, 600 * 4.0, 600 * 16.5)
+    other.outcomes["rating"] = Moments(300, 300 * 3.0, 300 * 9.5)
     told = found(one, other)
     assert told["outcome:rating.value"].found is Found.BETTER
     assert told["outcome:rating.per_100_calls"].found is Found.DIFFERENT
@@ -62,6 +62,6 @@ def test_nothing_is_said_of_a_side_without_calls() -> None:
 
 def test_a_signal_that_only_one_side_tells_is_not_compared() -> None:
     one, other = side(), side()
-    one.signals["score"] = Amount(100, 50, 30)
+    one.signals["score"] = Moments(100, 50, 30)
     told = found(one, other)["signal:score"]
     assert (told.other, told.found) == (None, Found.UNKNOWN)

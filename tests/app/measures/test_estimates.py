@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from app.measures.counts import Amount
+from app.measures.counts import Moments
 from app.measures.estimates import Estimate, mean, mean_of, often, quantile, share
 from app.measures.sketch import Sketch
 
@@ -41,7 +41,7 @@ def test_what_is_rare_has_about_the_interval_of_a_share() -> None:
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=50))
 def test_a_mean_has_the_normal_interval(values: list[float]) -> None:
-    amount = Amount()
+    amount = Moments()
     for value in values:
         amount.add(value)
     low, middle, high = ends(mean(amount))
@@ -51,11 +51,13 @@ def test_a_mean_has_the_normal_interval(values: list[float]) -> None:
 
 
 def test_nothing_has_no_figure_and_one_value_no_interval() -> None:
-    assert [share(0, 0), often(0, 0), mean(Amount()), mean_of(Sketch()), quantile(Sketch().ranked(), 0.5)] == [None] * 5
+    assert [share(0, 0), often(0, 0), mean(Moments()), mean_of(Sketch()), quantile(Sketch().ranked(), 0.5)] == [
+        None
+    ] * 5
     one = Sketch()
     one.add(5.0)
     alone = Estimate(value=5.0, low=None, high=None, n=1)
-    assert (mean(Amount(1, 5.0, 25.0)), mean_of(one)) == (alone, alone)
+    assert (mean(Moments(1, 5.0, 25.0)), mean_of(one)) == (alone, alone)
 
 
 @pytest.mark.parametrize("part", [0.5, 0.95, 0.99])
@@ -84,7 +86,7 @@ def test_the_interval_of_a_quantile_is_open_where_no_value_bounds_it() -> None:
 
 @given(st.lists(st.floats(0.1, 1e5), min_size=2, max_size=100))
 def test_a_sketch_has_the_exact_mean_and_about_its_interval(values: list[float]) -> None:
-    sketch, amount = Sketch(), Amount()
+    sketch, amount = Sketch(), Moments()
     for value in values:
         sketch.add(value)
         amount.add(value)
