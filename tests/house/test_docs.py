@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from app.api import baselines, dashboard
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
+from app.measures.differences import Difference, Found
+from app.measures.estimates import Estimate
+from app.measures.figures import Figures
 from app.outcomes.model import Attribution, ModelRecord, Outcome, OutcomeKind, Refusal
 from app.settings import ClientSettings, Settings
 from app.shadows.calls import Why
@@ -56,6 +60,7 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Outcome kinds": OutcomeKind,
     "Outcome refusals": Refusal,
     "Attribution": Attribution,
+    "Difference: found": Found,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,
@@ -79,6 +84,16 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Outcomes": Outcome,
     "Outcome: model": ModelRecord,
     "Kill": Kill,
+    "Dashboard": dashboard.Dashboard,
+    "Dashboard: route": dashboard.RouteNow,
+    "Dashboard: figures": Figures,
+    "Dashboard: point": dashboard.Point,
+    "Dashboard: rollout": dashboard.RolloutNow,
+    "Dashboard: alert": dashboard.AlertNow,
+    "Estimate": Estimate,
+    "Difference": Difference,
+    "Baselines": baselines.Whole,
+    "Baseline: comparison": baselines.Since,
 }
 
 
