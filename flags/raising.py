@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from .bucketing import BUCKETS
 from .model import Flag, Serve, Share
 
 _HARMLESS = {"description", "owner", "tags", "expires", "env", "version", "updated_at", "updated_by"}
@@ -10,22 +11,30 @@ _HARMLESS = {"description", "owner", "tags", "expires", "env", "version", "updat
 def raises(before: Flag, after: Flag) -> bool:
     """Say whether `after` may serve someone whom `before` gave the off variant.
 
-    Lowering the growing variant's share, disabling and edits of the description do not raise; every other change
-    of what is served counts as raising, since it cannot be told apart from one.
+    Lowering the growing variant's share, giving all the off variant, disabling, edits of the description and taking out
+    rules that gave another variant to all do not raise; every other change of what is served counts as raising, since
+    it cannot be told apart from one.
     """
     if after == before or not after.enabled:
         return False
-    if before.enabled and _all_but_default(before) == _all_but_default(after):
+    if before.enabled and _the_rest_of(before) == _the_rest_of(after) and _only_loses(before, after):
         return not _keeps_off(before.default, after.default, before.off_variant)
     return True
 
 
-def _all_but_default(flag: Flag) -> dict[str, object]:
-    return flag.model_dump(exclude=_HARMLESS | {"default", "enabled"})
+def _the_rest_of(flag: Flag) -> dict[str, object]:
+    return flag.model_dump(exclude=_HARMLESS | {"default", "rules", "enabled"})
+
+
+def _only_loses(before: Flag, after: Flag) -> bool:
+    """Say whether the rules are the same but for some that are gone, each of which gave another variant to all."""
+    kept = tuple(rule for rule in before.rules if rule in after.rules)
+    lost = [rule.serve.variant for rule in before.rules if rule not in after.rules]
+    return kept == after.rules and not any(variant in {None, before.off_variant} for variant in lost)
 
 
 def _keeps_off(before: Serve, after: Serve, off: str) -> bool:
-    if after == before or after.variant == off:
+    if after == before or _gives_all(after, off) or before.variant not in {None, off}:
         return True
     if before.split is None or after.split is None or before.split[0].variant != after.split[0].variant:
         return False
@@ -35,6 +44,15 @@ def _keeps_off(before: Serve, after: Serve, off: str) -> bool:
     start, end = _place_in_rest(before.split[1:], off)
     new_start, new_end = _place_in_rest(after.split[1:], off)
     return then.weight <= first.weight and (start == end or (new_start <= start and end <= new_end))
+
+
+def _gives_all(serve: Serve, variant: str) -> bool:
+    if serve.split is None:
+        return serve.variant == variant
+    first, rest = serve.split[0], serve.split[1:]
+    if first.variant == variant:
+        return first.weight == BUCKETS
+    return first.weight == 0 and all(share.variant == variant or not share.among_the_rest() for share in rest)
 
 
 def _place_in_rest(rest: tuple[Share, ...], variant: str) -> tuple[Fraction, Fraction]:

@@ -70,7 +70,8 @@ class Facts(NamedTuple):
 class Evidence(NamedTuple):
     """All that `advance` looks at: judgements by gate in the step, units of the new side in it, and the sample ratio.
 
-    `is_fresh` is whether the judgements were made now; between two evaluations only facts are new.
+    `is_fresh` is whether the judgements were made now; between two evaluations only facts are new. `errors_in_a_row`
+    counts the evaluations, up to this one, in which a gate could not be judged.
     """
 
     facts: Facts
@@ -78,3 +79,4 @@ class Evidence(NamedTuple):
     units: int = 0
     sample_ratio: Judgement = Judgement(Verdict.NO_DATA)
     is_fresh: bool = False
+    errors_in_a_row: int = 0

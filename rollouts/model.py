@@ -8,8 +8,7 @@ from pydantic import Field
 
 from flags.model import Part, Text
 from flags.names import Key
-from flags.percentage import weight_of
-from rollouts.plan import Plan, Step
+from rollouts.plan import Name, Plan, Step
 
 MOST_STAGES = 1000
 """A rollout keeps so many stages; the journal has every version of the document."""
@@ -52,8 +51,10 @@ class Rollout(Part):
     """A rollout: `number` counts those of the plan's name; the plan never changes after the start.
 
     `variant` and `control` are the sides, `unit` the attribute that the flag hashes: resolved at the start. `stages`
-    are the flag's versions that stood for a step, the last one in force. `cool_until` ends the cool-down after a
-    rollback.
+    are the flag's versions that stood for a step, the last one in force. `patient_since` is when the step's `max_s`
+    began to count: with the step, or when a person last resumed it. `failing` are the gates whose failure holds or
+    paused it, `overruled` those whose failure a person accepted: they hold and pause it no more, and still do not pass.
+    `cool_until` ends the cool-down after a rollback.
     """
 
     id: Key
@@ -64,6 +65,8 @@ class Rollout(Part):
     step: Annotated[int, Field(ge=0)] = 0
     state_since: datetime
     step_since: datetime | None = None
+    patient_since: datetime | None = None
+    baking_since: datetime | None = None
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -71,6 +74,8 @@ class Rollout(Part):
     control: Key | None = None
     unit: str | None = None
     approved: bool = False
+    failing: tuple[Name, ...] = ()
+    overruled: tuple[Name, ...] = ()
     stages: Annotated[tuple[Stage, ...], Field(max_length=MOST_STAGES)] = ()
     cool_until: datetime | None = None
     version: Annotated[int, Field(ge=0, strict=True)] = 0
@@ -90,7 +95,17 @@ class Rollout(Part):
     @property
     def weight(self) -> int:
         """The random share of the step it is at, in hundred-thousandths."""
-        return weight_of(self.current.percentage)
+        return self.plan.weight_at(self.step)
+
+    @property
+    def is_at_last_step(self) -> bool:
+        """Whether no step comes after the one it is at."""
+        return self.step == len(self.plan.steps) - 1
+
+    @property
+    def going(self) -> RolloutState:
+        """The state in which nothing holds it: baking once it is past its last step, else running."""
+        return RolloutState.RUNNING if self.baking_since is None else RolloutState.BAKING
 
     def stage_of(self, flag_version: int) -> Stage | None:
         """Return the stage that calls decided by a version of the flag belong to, None for none."""

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, Strict, StringConstraints, model_validator
 
-from flags.conditions import Condition
+from flags.conditions import MAX_DEPTH, Condition, depth
 from flags.context import MAX_KEY_LENGTH
 from flags.model import AttributeName, Part
 from flags.names import Key
@@ -18,7 +18,6 @@ DAY_S = 86_400
 YEAR_S = 366 * DAY_S
 
 Seconds = Annotated[int, Field(ge=0, le=YEAR_S, strict=True)]
-Share = Annotated[float, Field(gt=0, le=1)]
 Limit = Annotated[float, Field(ge=0, le=1e12)]
 Ratio = Annotated[float, Field(gt=0, le=1000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -123,7 +122,7 @@ class Cohort(Part):
     Named one by one by what the flag hashes, or chosen by their attributes.
     """
 
-    name: Name
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
     keys: Annotated[
         tuple[Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_LENGTH)], ...],
         Field(max_length=100_000),
@@ -132,9 +131,11 @@ class Cohort(Part):
 
     @model_validator(mode="after")
     def chooses_somebody(self) -> Self:
-        """Refuse both and neither."""
+        """Refuse both and neither, and conditions that no rule may have."""
         if bool(self.keys) == (self.when is not None):
             raise ValueError('give exactly one of "keys" and "when"')
+        if self.when is not None and depth(self.when) > MAX_DEPTH:
+            raise ValueError(f"when: conditions may be nested {MAX_DEPTH} deep at most")
         return self
 
 
@@ -146,7 +147,7 @@ class HardLimits(Part):
     """
 
     breaker_open_s: Annotated[float, Field(gt=0, le=3600)] | None = 30.0
-    error_share: Share | None = 0.5
+    error_share: Annotated[float, Field(gt=0, lt=1)] | None = 0.5
     error_window_s: Annotated[int, Field(ge=5, le=300, strict=True)] = 30
     error_min_calls: Annotated[int, Field(ge=5, le=10**6, strict=True)] = 20
 
@@ -184,6 +185,14 @@ class Plan(Part):
         """Refuse plans that cannot reach their end, or that nothing guards."""
         refuse(plan_faults(self))
         return self
+
+    def weight_at(self, step: int) -> int:
+        """Return the random share of a step, in hundred-thousandths."""
+        return weight_of(self.steps[step].percentage)
+
+    def step_below(self, weight: int) -> int:
+        """Return the last step whose share is not above a weight, the first when all are."""
+        return max((at for at in range(len(self.steps)) if self.weight_at(at) <= weight), default=0)
 
 
 def gate_faults(gate: Gate) -> list[str]:

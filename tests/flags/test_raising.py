@@ -74,3 +74,43 @@ def test_what_cannot_be_told_apart_from_raising_counts_as_raising(changed: dict[
 def test_enabling_raises_whatever_the_default_is() -> None:
     disabled = FLAG.model_copy(update={"enabled": False})
     assert raises(disabled, rolled_out(FLAG, 0))
+
+
+@pytest.mark.parametrize(
+    "default",
+    [{"variant": "on"}, {"split": [{"variant": "off", "weight": 50_000}, {"variant": "on", "weight": 50_000}]}],
+    ids=["everyone", "in the other order"],
+)
+def test_giving_nobody_another_variant_raises_from_no_default(default: dict[str, Any]) -> None:
+    before = Flag.model_validate(FLAG.model_dump() | {"default": default})
+    assert not raises(before, rolled_out(before, 0, "on"))
+
+
+def ruled(*served: dict[str, Any]) -> Flag:
+    rules = [
+        {"name": str(at), "when": {"attribute": "a", "op": "eq", "value": at}, "serve": serve}
+        for at, serve in enumerate(served)
+    ]
+    return Flag.model_validate(FLAG.model_dump() | {"rules": rules})
+
+
+SPLIT = {"split": [{"variant": "on", "weight": 50_000}, {"variant": "off", "weight": 50_000}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "kept", "expected"),
+    [
+        ([{"variant": "on"}, {"variant": "off"}], [1], False),
+        ([{"variant": "on"}, {"variant": "off"}], [0], True),
+        ([SPLIT], [], True),
+        ([{"variant": "on"}, {"variant": "on"}], [1, 0], True),
+    ],
+    ids=["one that gave another variant", "one that gave off", "one that may have", "none, in another order"],
+)
+def test_taking_out_a_rule_raises_unless_it_gave_another_variant(
+    before: list[dict[str, Any]], kept: list[int], expected: bool
+) -> None:
+    flag = ruled(*before)
+    after = flag.model_copy(update={"rules": tuple(flag.rules[at] for at in kept)})
+    assert raises(flag, after) is expected
+    assert raises(after, flag)

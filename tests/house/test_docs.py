@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from app.alerts.model import Did, OwnAlert, Severity
 from app.api import baselines, dashboard
 from app.auth import Role
 from app.cli.exits import MEANING
@@ -16,6 +17,7 @@ from app.errors import Code
 from app.measures.differences import Difference, Found
 from app.measures.estimates import Estimate
 from app.measures.figures import Figures
+from app.notices.model import NoticeKind
 from app.outcomes.model import Attribution, ModelRecord, Outcome, OutcomeKind, Refusal
 from app.settings import ClientSettings, Settings
 from app.shadows.calls import Why
@@ -61,6 +63,9 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Outcome refusals": Refusal,
     "Attribution": Attribution,
     "Difference: found": Found,
+    "Alert severities": Severity,
+    "Alert: done": Did,
+    "Notice kinds": NoticeKind,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,
@@ -83,6 +88,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Route: record": Record,
     "Outcomes": Outcome,
     "Outcome: model": ModelRecord,
+    "Alerts": OwnAlert,
     "Kill": Kill,
     "Dashboard": dashboard.Dashboard,
     "Dashboard: route": dashboard.RouteNow,

@@ -11,6 +11,8 @@ import pytest
 from app.alerts.acting import Acting
 from app.alerts.model import Alert, Did, Severity
 from app.errors import Code, ProblemError
+from routers.call import Answer, Call
+from routers.model import Backend
 from tests.app.alerts.raising import CRITICAL, firing, group, killed, listed, raised, with_rollout
 from tests.app.test_api_kill_switch import largest_file
 from tests.inprocess import Service, running, settings_in
@@ -44,6 +46,21 @@ async def test_an_active_rollout_is_rolled_back_and_nothing_is_killed(service: S
     assert await killed(service) == []
     event = (await service.ok("GET", "/audit?target=flag:rag-v2"))["items"][0]
     assert (event["actor"], event["reason"]) == ("alert", "critical alert PersonaErrors: 2.5 % of the calls fail.")
+
+
+async def test_a_full_service_still_takes_alerts(tmp_path: Path) -> None:
+    async with running(settings_in(tmp_path, max_concurrency=1)) as service:
+        await service.with_rag()
+        statuses: list[int] = []
+        original = service.script.send
+
+        async def send_and_raise(backend: Backend, call: Call) -> Answer:
+            statuses.append((await raised(service, CRITICAL)).status_code)
+            return await original(backend, call)
+
+        object.__setattr__(service.services.traffic, "_send", send_and_raise)
+        await service.ask("GET", "/route/rag", X_User_Id="u")
+        assert statuses == [200]
 
 
 async def test_beside_a_rehearsed_rollout_the_flag_is_killed(service: Service) -> None:

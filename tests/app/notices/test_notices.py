@@ -268,3 +268,10 @@ async def test_the_last_notices_are_listed_in_pages_and_by_whether_they_failed(t
         rest = await service.ok("GET", f"/notices?limit=2&before={page['next']}")
         assert ([each["facts"]["why"] for each in rest["items"]], rest["next"]) == (["0"], None)
         assert len((await service.ok("GET", "/notices?failed=false"))["items"]) == 2
+
+
+async def test_facts_that_no_program_could_read_hurt_nobody(tmp_path: Path) -> None:
+    async with faulty(OK) as receiver, notices_to(tmp_path, receiver.url) as notices:
+        notices.notify(NoticeKind.PAUSED, {"why": object()})  # type: ignore[dict-item]  # what a type checker refuses
+        assert await ended(notices) == []
+    assert receiver.requests == []

@@ -8,7 +8,7 @@ from app.settings import Settings
 
 
 def test_a_text_says_what_happened_to_what_why_and_by_whom() -> None:
-    facts = {"rollout": "rag-v2-1", "route": "rag", "percentage": 25, "why": "all gates passed", "step": 1}
+    facts = {"rollout": "rag-v2-1", "route": "rag", "percentage": 25.0, "why": "all gates passed", "step": 1}
     told = text_of(NoticeKind.ADVANCED, facts)
     assert told == "Rollout advanced: rollout rag-v2-1, route rag, at 25 % - all gates passed"
     told = text_of(NoticeKind.KILLED, {"scope": "flag:rag-v2", "why": "", "actor": "anna"})

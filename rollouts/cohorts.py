@@ -1,0 +1,45 @@
+"""Cohorts as rules of a flag, before its others, and named so that exactly they can be taken out again."""
+
+from flags.conditions import Compare, Condition, Operator
+from flags.model import Flag, Rule, Serve
+from flags.percentage import rolled_out
+from flags.values import INTEGERS
+from rollouts.plan import Cohort, Plan
+
+
+def applied(flag: Flag, plan: Plan, variant: str, percentage: float) -> Flag:
+    """Return the flag with the plan's cohorts and this random share of the new side. Raises PercentageError."""
+    rules = (*(_rule(flag, plan, cohort, variant) for cohort in plan.cohorts), *other_rules(flag, plan))
+    return rolled_out(flag.model_copy(update={"rules": rules}), percentage, variant)
+
+
+def withdrawn(flag: Flag, plan: Plan, variant: str) -> Flag:
+    """Return the flag without the plan's cohorts and with no random share of the new side.
+
+    A variant that the flag has no more, or that is the off variant by now, has no share to take away.
+    """
+    without = flag.model_copy(update={"rules": other_rules(flag, plan)})
+    return rolled_out(without, 0, variant) if variant in flag.variants and variant != flag.off_variant else without
+
+
+def other_rules(flag: Flag, plan: Plan) -> tuple[Rule, ...]:
+    """Return the flag's rules that are not cohorts of rollouts of this plan's name."""
+    return tuple(rule for rule in flag.rules if not rule.name.startswith(_prefix(plan)))
+
+
+def _prefix(plan: Plan) -> str:
+    return f"rollout {plan.name}/"
+
+
+def _rule(flag: Flag, plan: Plan, cohort: Cohort, variant: str) -> Rule:
+    when = _is_one_of(flag.bucket_by, cohort.keys) if cohort.when is None else cohort.when
+    return Rule(name=f"{_prefix(plan)}{cohort.name}", when=when, serve=Serve(variant=variant))
+
+
+def _is_one_of(attribute: str, keys: tuple[str, ...]) -> Condition:
+    """Name callers by their keys, and by the integers that stand for the same callers."""
+    return Compare(attribute=attribute, op=Operator.IN, value=[*keys, *(int(key) for key in keys if _is_integer(key))])
+
+
+def _is_integer(key: str) -> bool:
+    return len(key) <= 20 and key.removeprefix("-").isdecimal() and str(int(key)) == key and int(key) in INTEGERS
