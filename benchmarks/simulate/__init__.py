@@ -1,0 +1,1 @@
+"""`python -m benchmarks.simulate`: prove by seeded simulation what rollouts promise of their errors."""
