@@ -61,10 +61,10 @@ class Services:
     shadows: Shadows
     comparisons: Ledger
     outcomes: Outcomes
-    aftermath: Aftermath
-    measures: Book
     notices: Notices
     alerts: Desk
+    aftermath: Aftermath
+    measures: Book
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -111,8 +111,8 @@ async def wire(
         told = await opening.told(ground, outcomes.kept, notice_send)
         alerts = await opening.alerts(ground, told, changes, switch)
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        knowing = (outcomes, outcomes.kept, book, told, alerts)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *knowing)
+        counting = (outcomes, told, alerts, outcomes.kept, book)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *counting)
 
 
 def _digest(secret: SecretStr | None) -> str | None:

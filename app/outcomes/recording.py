@@ -44,13 +44,13 @@ class Recorder:
         rollout, _ = self._live.state.step_of(decided.route, decided.flag_version)
         if not rollout and not self._is_sampled(route, decided):
             return
-        basis, metadata = Basis(decided, decision_id, Attribution.DECISION, rollout or None), _metadata(ended)
+        basis, metadata = Basis(decided, decision_id, Attribution.DECISION), _metadata(ended)
         try:
-            kept = self._row(basis, ended.ms, metadata)
+            kept = self._row(basis, ended.ms, metadata, rollout)
         except RefusedError:
             told = metadata["signals"].items()
             numbers = {name: value for name, value in told if name not in _TEXTS}
-            kept = self._row(basis, ended.ms, metadata | {"signals": numbers})
+            kept = self._row(basis, ended.ms, metadata | {"signals": numbers}, rollout)
         self._keep(route.name, kept)
 
     def agreed(self, decision_id: str, agreement: float) -> None:
@@ -64,7 +64,7 @@ class Recorder:
         if not rollout or now < self._next_agreement_at.get(decided.route, now):
             return
         self._next_agreement_at[decided.route] = now + BETWEEN_AGREEMENTS_S
-        basis, at = Basis(decided, decision_id, Attribution.DECISION, rollout), Instant.of(self._clock.wall())
+        basis, at = Basis(decided, decision_id, Attribution.DECISION), Instant.of(self._clock.wall())
         kept = row(
             basis,
             id=f"agreement-{decided.number}",
@@ -74,6 +74,7 @@ class Recorder:
             received=at,
             metadata={},
             model=None,
+            rollout=rollout,
         )
         with suppress(FullError):
             self._pipeline.add([kept])
@@ -91,7 +92,7 @@ class Recorder:
         else:
             self._metrics.count_recorded_call(route, dropped=False)
 
-    def _row(self, basis: Basis, ms: float, metadata: dict[str, Any]) -> OutcomeRow:
+    def _row(self, basis: Basis, ms: float, metadata: dict[str, Any], rollout: str) -> OutcomeRow:
         now = Instant.of(self._clock.wall())
         return row(
             basis,
@@ -102,6 +103,7 @@ class Recorder:
             received=now,
             metadata=metadata,
             model=None,
+            rollout=rollout,
             metadata_bytes=CALL_BYTES,
         )
 
