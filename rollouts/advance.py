@@ -15,6 +15,9 @@ MOST_ERRORS_IN_A_ROW = 4
 STILL = frozenset({RolloutState.PAUSED, RolloutState.WAITING_APPROVAL})
 """States that only a person ends, as long as nothing fails."""
 
+BEHIND = "the outcome log is not read to its end"
+NOBODY = "nobody was seen on the new side since it began"
+
 
 def advance(rollout: Rollout, evidence: Evidence, now: datetime) -> Move:
     """Decide the move that follows from the evidence.
@@ -140,7 +143,7 @@ def _onwards(rollout: Rollout, evidence: Evidence, now: datetime) -> Move:
     if rollout.state in STILL:
         return stay(rollout)
     if rollout.baking_since is not None:
-        return _baked(rollout, rollout.baking_since, now)
+        return _baked(rollout, rollout.baking_since, evidence, now)
     step, due = rollout.current, _due_at(rollout)
     if now < due:
         return _go(rollout, f"step {rollout.step + 1} ({step.percentage:g} %) runs at least until {when(due)}")
@@ -166,6 +169,8 @@ def _step_began(rollout: Rollout) -> datetime:
 
 def _missing(rollout: Rollout, step: Step, evidence: Evidence) -> Iterator[str]:
     """Yield, without figures that change at every look, what the step lacks before it may end."""
+    if evidence.is_behind:
+        yield BEHIND
     if evidence.units < step.min_units:
         yield f"fewer than {step.min_units:,} units so far"
     for name in step.gates:
@@ -175,10 +180,12 @@ def _missing(rollout: Rollout, step: Step, evidence: Evidence) -> Iterator[str]:
             yield f"{name} is {verdict}{accepted}"
 
 
-def _baked(rollout: Rollout, since: datetime, now: datetime) -> Move:
+def _baked(rollout: Rollout, since: datetime, evidence: Evidence, now: datetime) -> Move:
     until = since + timedelta(seconds=rollout.plan.bake_s)
     if now < until:
         return _go(rollout, f"bakes until {when(until)}")
+    if evidence.is_behind or not evidence.units:
+        return _hold(rollout, f"bake: {BEHIND if evidence.is_behind else NOBODY}", now)
     why = f"baked for {rollout.plan.bake_s:,} s without a failed guardrail"
     return Move(MoveKind.COMPLETE, rollout.step, RolloutState.COMPLETED, why)
 

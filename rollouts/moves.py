@@ -114,7 +114,9 @@ def _of_its_kind(rollout: Rollout, move: Move, now: datetime, flag_version: int 
         case MoveKind.RESUME | MoveKind.ADOPT if move.step != rollout.step:
             changes = _new_step(rollout, move, now, flag_version)
         case MoveKind.RESUME:
-            changes = {"patient_since": now, **_adopted(rollout, move, flag_version)}
+            adopted = _adopted(rollout, move, flag_version)
+            since = now if adopted and rollout.baking_since is not None else rollout.baking_since
+            changes = {"patient_since": now, "baking_since": since, **adopted}
         case MoveKind.ADOPT:
             changes = _adopted(rollout, move, flag_version)
         case MoveKind.BAKE:
@@ -134,8 +136,13 @@ def _new_step(rollout: Rollout, move: Move, now: datetime, flag_version: int | N
         "patient_since": now,
         "baking_since": None,
         "approved": False,
-        "stages": _with_stage(rollout, flag_version, move.step, weight, now),
+        "stages": _with_stage(rollout, flag_version, move.step, weight, _after_the_last(rollout, now)),
     }
+
+
+def _after_the_last(rollout: Rollout, now: datetime) -> datetime:
+    """Return now, or the moment after the last step's begin where the clock was set back: steps are told by it."""
+    return max(now, rollout.stages[-1].began_at + timedelta(microseconds=1)) if rollout.stages else now
 
 
 def _adopted(rollout: Rollout, move: Move, flag_version: int | None) -> dict[str, object]:

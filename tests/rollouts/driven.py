@@ -119,6 +119,7 @@ class Driven:
         sample_ratio: Verdict = INCONCLUSIVE,
         errors_in_a_row: int = 0,
         is_fresh: bool = True,
+        is_behind: bool = False,
         **facts: Any,
     ) -> Move:
         """Judge once by these verdicts (one for all gates, or by name, PASS for the others) and do what follows."""
@@ -126,7 +127,7 @@ class Driven:
         given = {name: verdicts.get(name, PASS) if isinstance(verdicts, Mapping) else verdicts for name in gates}
         judgements = {name: Judgement(verdict) for name, verdict in given.items()}
         ratio = Judgement(sample_ratio)
-        evidence = Evidence(self.facts(**facts), judgements, units, ratio, is_fresh, errors_in_a_row)
+        evidence = Evidence(self.facts(**facts), judgements, units, ratio, is_fresh, errors_in_a_row, is_behind)
         return self.make(advance(self.rollout, evidence, self.now))
 
     def look_later(self, verdicts: Mapping[str, Verdict] | Verdict = PASS, **more: Any) -> Move:

@@ -353,3 +353,50 @@ def test_a_draft_and_an_ended_rollout_stay_as_they_are() -> None:
         before = it.rollout
         it.look(FAIL, alert="down")
         assert it.rollout is before
+
+
+def test_evidence_that_is_not_read_to_its_end_may_fail_and_never_passes() -> None:
+    it = Driven().start()
+    it.look_later(is_behind=True)
+    assert (it.state, it.percentage) == (RolloutState.HOLDING, 10)
+    assert "not read to its end" in it.rollout.why
+    it.look()
+    assert (it.state, it.percentage) == (RolloutState.RUNNING, 50)
+    it.look({"errors": FAIL}, is_behind=True)
+    assert it.state is RolloutState.ROLLED_BACK
+
+
+@pytest.mark.parametrize(("evidence", "why"), [({"units": 0}, "nobody"), ({"is_behind": True}, "not read")])
+def test_a_bake_that_saw_nobody_or_not_all_is_not_over(evidence: dict[str, Any], why: str) -> None:
+    it = Driven().to_step(2)
+    it.look_later()
+    it.wait(3600)
+    it.look(NO_DATA, **evidence)
+    assert it.state is RolloutState.HOLDING
+    assert why in it.rollout.why
+    it.look()
+    assert it.state is RolloutState.COMPLETED
+
+
+def test_a_bake_begins_anew_after_a_pause_in_which_a_person_changed_the_flag() -> None:
+    it = Driven().to_step(2)
+    it.look_later()
+    it.set_by_hand(0)
+    it.look()
+    it.wait(3600)
+    it.set_by_hand(90)
+    it.tell(commands.resume, it.facts())
+    it.look()
+    assert it.state is RolloutState.BAKING
+    it.wait(3600)
+    it.look()
+    assert it.state is RolloutState.COMPLETED
+
+
+def test_a_clock_that_was_set_back_begins_no_step_before_the_one_it_follows() -> None:
+    it = Driven().to_step(1)
+    it.wait(-7200)
+    it.tell(commands.advance, it.facts())
+    began = [stage.began_at for stage in it.rollout.stages]
+    assert began == sorted({*began})
+    assert len(began) == 3

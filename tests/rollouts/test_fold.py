@@ -7,6 +7,7 @@ import pytest
 from rollouts.evidence import Judgement, Recent, Side, Verdict
 from rollouts.fold import judged, limits_that_fail
 from rollouts.model import RolloutState
+from rollouts.moves import Move, MoveKind, moved
 from rollouts.statistics import Statistics
 from tests.rollouts.lines import BEGAN, ERRORS, START_S, Folded, call, outcome, plan_of, running
 
@@ -260,3 +261,15 @@ def test_a_dump_is_json_and_what_is_loaded_is_the_same() -> None:
 def test_what_is_no_dump_is_refused() -> None:
     with pytest.raises(ValueError, match="seq"):
         Statistics(plan_of(), {"state": {"seq": "many"}, "gates": {}})
+
+
+def test_a_step_that_began_by_a_clock_that_was_set_back_is_judged_by_nothing_of_the_step_before() -> None:
+    plan = plan_of(warm_up_s=0)
+    folded = Folded(running(plan))
+    folded.take(call(str(number), is_new=number % 2 == 0) for number in range(1000))
+    folded.closed()
+    assert judged(folded.statistics, folded.rollout).units == 500
+    on = Move(MoveKind.PROMOTE, 1, RolloutState.RUNNING, "passed")
+    folded.rollout = moved(folded.rollout, on, BEGAN - timedelta(seconds=60), 2)
+    found = judged(folded.statistics, folded.rollout)
+    assert (found.units, found.judgements["errors"].verdict) == (0, Verdict.NO_DATA)
