@@ -72,8 +72,8 @@ class Evidence(NamedTuple):
     """All that `advance` looks at: judgements by gate in the step, units of the new side in it, and the sample ratio.
 
     `is_fresh` is whether the judgements were made now; between two evaluations only facts are new. `errors_in_a_row`
-    counts the evaluations, up to this one, in which a gate could not be judged. `is_behind`: there is more in the outcome
-    log, so what was judged may show harm, and nothing else.
+    counts the evaluations, up to this one, in which a gate could not be judged. `is_behind`: there is more in the
+    outcome log, so what was judged may show harm, and nothing else.
     """
 
     facts: Facts

@@ -81,6 +81,7 @@ class Controller:
                 await self._look_at(rollout)
             self._judging.keep_only(steered)
             self._chronicle.keep_only(steered)
+            self._held.intersection_update(rollout.id for rollout in active)
             if not active:
                 await self._leading.let_go()
             elif self._leading.is_away and not leads:
@@ -100,7 +101,10 @@ class Controller:
         move = advance(rollout, evidence, self._clock.now())
         if not self._leading.is_leader and move.kind not in HARMLESS:
             return
-        if await self._made(rollout, move, evidence):
+        is_made = await self._made(rollout, move, evidence)
+        if not is_made or move.kind is MoveKind.ADOPT:
+            self._judging.judge_again(rollout)
+        if is_made:
             await self._chronicle.note(rollout, evidence, move)
             self._tell_of_long_hold(rollout)
 
@@ -115,14 +119,14 @@ class Controller:
     async def _made(self, rollout: Rollout, move: Move, evidence: Evidence) -> bool:
         """Make a move; false when it could not be, and is decided anew at the next look."""
         try:
-            await self._mover.make(rollout, move, evidence.facts.flag_version)
+            is_made = await self._mover.make(rollout, move, evidence.facts.flag_version)
         except ProblemError as problem:
             if self._unmoved.get(rollout.id) != problem.code:
                 log.warning("a rollout does not move", rollout=rollout.id, move=move.kind, why=problem.detail)
             self._unmoved[rollout.id] = problem.code
             return False
         self._unmoved.pop(rollout.id, None)
-        return True
+        return is_made
 
     def _tell_of_long_hold(self, rollout: Rollout) -> None:
         is_held = rollout.state is RolloutState.HOLDING and self._clock.now() - rollout.state_since >= HELD_LONG

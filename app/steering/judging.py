@@ -40,8 +40,9 @@ class Judging:
     async def evidence(self, rollout: Rollout, facts: Facts) -> Evidence:
         """Return the facts, and the judgements too when it is time for them."""
         watched = self._watched.setdefault(rollout.id, _Watched())
+        is_due = self._is_due(rollout, watched)
         try:
-            return await self._judged(rollout, facts, watched)
+            return await self._judged(rollout, facts, watched, is_due=is_due)
         except OvertakenError:
             log.warning("another process folds the outcomes of a rollout too", rollout=rollout.id)
         except StoreUnavailableError as error:
@@ -51,9 +52,15 @@ class Judging:
             log.exception("the evidence of a rollout failed", rollout=rollout.id)
             self.count_error(rollout)
             watched.follower = None
-            return self._failed(rollout, facts, watched, str(error) or type(error).__name__)
+            why = str(error) or type(error).__name__
+            return self._failed(rollout, facts, watched, why) if is_due else Evidence(facts)
         watched.follower = None
         return Evidence(facts)
+
+    def judge_again(self, rollout: Rollout) -> None:
+        """Judge at the next look, since nothing could be made of this judgement."""
+        if (watched := self._watched.get(rollout.id)) is not None:
+            watched.judged_at = None
 
     def count_error(self, rollout: Rollout) -> None:
         """Count a look at a rollout that failed."""
@@ -70,33 +77,35 @@ class Judging:
             max((each.lag_s for each in followers), default=0.0), sum(each.lag_lines for each in followers)
         )
 
-    async def _judged(self, rollout: Rollout, facts: Facts, watched: _Watched) -> Evidence:
+    async def _judged(self, rollout: Rollout, facts: Facts, watched: _Watched, *, is_due: bool) -> Evidence:
         if watched.follower is None:
             kept = await self._outcomes.statistics(rollout.id)
             watched.follower = Follower(self._outcomes, rollout, kept, self._clock.wall)
         is_all = await watched.follower.catch_up(rollout)
         statistics = watched.follower.statistics
         facts = facts._replace(recent=statistics.recent(self._clock.now()))
-        if not is_all or not self._is_due(rollout, watched):
+        if not is_due:
             return Evidence(facts)
-        statistics.close(self._clock.wall())
+        if is_all:
+            # what is still to be read belongs to ticks that the clock would take for over
+            statistics.close(self._clock.wall())
         found = judged(statistics, rollout)
+        watched.judged_at = self._clock.monotonic()
         self._metrics.show_evidence(rollout.id, found.judgements)
         watched.errors_in_a_row = watched.errors_in_a_row + 1 if _has_error(found.judgements) else 0
-        return Evidence(facts, *found, is_fresh=True, errors_in_a_row=watched.errors_in_a_row)
+        in_a_row = watched.errors_in_a_row
+        return Evidence(facts, *found, is_fresh=True, errors_in_a_row=in_a_row, is_behind=not is_all)
 
     def _failed(self, rollout: Rollout, facts: Facts, watched: _Watched, why: str) -> Evidence:
-        is_fresh = self._is_due(rollout, watched)
-        watched.errors_in_a_row += is_fresh
+        watched.judged_at = self._clock.monotonic()
+        watched.errors_in_a_row += 1
         judgements = {name: Judgement(Verdict.ERROR, needs=why) for name in rollout.plan.gates}
-        return Evidence(facts, judgements, is_fresh=is_fresh, errors_in_a_row=watched.errors_in_a_row)
+        return Evidence(facts, judgements, is_fresh=True, errors_in_a_row=watched.errors_in_a_row)
 
     def _is_due(self, rollout: Rollout, watched: _Watched) -> bool:
-        now = self._clock.monotonic()
-        if watched.judged_at is not None and now - watched.judged_at < rollout.plan.interval_s - EARLY_S:
-            return False
-        watched.judged_at = now
-        return True
+        if watched.judged_at is None:
+            return True
+        return self._clock.monotonic() - watched.judged_at >= rollout.plan.interval_s - EARLY_S
 
 
 def _has_error(judgements: Mapping[str, Judgement]) -> bool:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from app.changes import By, Changes, Wanted
 from app.clock import Clock
+from app.errors import ProblemError
 from app.metrics import Metrics
 from app.notices.model import NoticeKind
 from app.refresh import Live, State
@@ -18,6 +19,8 @@ from rollouts.starting import flag_after
 
 Notify = Callable[[NoticeKind, Mapping[str, JsonValue]], None]
 """Sends a notice of a kind with its facts; it never waits, and never raises."""
+
+CONFLICT = 409
 
 PER_PERCENT = 1000
 """Hundred-thousandths in a percent."""
@@ -45,7 +48,7 @@ def making(state: State, rollout: Rollout, move: Move, now: datetime) -> Made:
     """Return what a move wants written in a state: the rollout, the flag if it is touched, nothing if nothing moves."""
     flag = state.ruleset.document(rollout.plan.flag)
     touched = None if flag is None else flag_after(flag, rollout, move)
-    version = None if flag is None else flag.version + (touched is not None)
+    version = 0 if flag is None else flag.version + (touched is not None)
     document = moved(rollout, move, now, version)
     wanted = [Wanted(Collection.ROLLOUT, rollout.id, document, rollout.version)]
     if flag is not None and touched is not None:
@@ -64,18 +67,33 @@ class Mover:
         self._notify = notify
 
     async def make(self, rollout: Rollout, move: Move, flag_version: int) -> bool:
-        """Write a move that was decided on these versions; false, and nothing written, when it is none or they are old.
+        """Write a move that was decided on these versions; false, and nothing written, when they are old by now.
 
-        Raises ProblemError.
+        A rollback that the flag does not let happen yet is begun: it is tried again until it does. Raises ProblemError.
         """
+        is_as_judged = False
 
         def decide(state: State) -> Made | None:
+            nonlocal is_as_judged
             current, flag = state.rollouts.get(rollout.id), state.ruleset.document(rollout.plan.flag)
             found = (current.version if current else 0, flag.version if flag else 0)
             is_as_judged = found == (rollout.version, flag_version)
             return making(state, rollout, move, self._clock.now()) if is_as_judged else None
 
-        return await self._write(decide, By(f"rollout:{rollout.id}", move.why[:2000]))
+        by = By(f"rollout:{rollout.id}", move.why[:2000])
+        try:
+            await self._write(decide, by)
+        except ProblemError as problem:
+            if problem.status == CONFLICT and move.kind is MoveKind.ROLL_BACK:
+                await self._begin(rollout, move, by)
+            raise
+        return is_as_judged
+
+    async def _begin(self, rollout: Rollout, move: Move, by: By) -> None:
+        """Write that a rollback has begun: what it was for may be gone when the flag can be written."""
+        begun = moved(rollout, move, self._clock.now(), None)
+        if begun is not rollout:
+            await self._changes.make([Wanted(Collection.ROLLOUT, rollout.id, begun, rollout.version)], by)
 
     async def obey(self, decide: Callable[[State], Made], by: By) -> bool:
         """Write what an order makes of the state in force; false when it changes nothing. Raises ProblemError."""

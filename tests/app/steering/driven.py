@@ -56,11 +56,7 @@ class Driven:
         self.service = service
         self.id = ""
         self._users = count()
-
-    @property
-    def controller(self) -> Any:
-        """The loop that steers, to be moved by hand."""
-        return self.service.services.steering.controller
+        self.controller: Any = service.services.steering.controller
 
     async def create(self, **changes: Any) -> dict[str, Any]:
         """Make a draft."""

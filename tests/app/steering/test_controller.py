@@ -27,6 +27,9 @@ async def test_a_rollout_goes_to_the_end_by_itself_on_live_traffic(rag: Driven) 
         await rag.wait(8)
     assert shares == [10, 50, 100]
     await rag.wait(8)
+    assert (await rag.shown())["why"] == "bake: nobody was seen on the new side since it began"
+    await rag.calls(20)
+    await rag.wait(2)
     assert await rag.state() == ("completed", 2)
     assert await rag.share() == 100
 

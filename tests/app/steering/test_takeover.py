@@ -115,8 +115,12 @@ def test_the_other_replica_finishes_what_the_killed_leader_began(pair: list[Runn
         assert (after["units"], after["gates"]) == (before["progress"]["units"], before["progress"]["gates"])
         call(heir, range(60, 160))
         until(lambda: shown()["step"] == 1)
-        call(heir, range(200, 220))
-        until(lambda: shown()["state"] == "completed")
+
+        def is_completed() -> bool:
+            call(heir, range(200, 220))
+            return bool(shown()["state"] == "completed")
+
+        until(is_completed)
     history = heir.ok("GET", "/flags/rag-v2/history")["items"]
     assert [each["actor"] for each in history] == [f"rollout:{made['id']}", "admin", "admin"]
     assert httpx.get(f"{heir.url}/readyz").status_code == 200
