@@ -13,6 +13,9 @@ from rollouts.seen import Seen
 CALL = "call"
 """The kind of a line whose value is a call's latency in ms."""
 
+REPORTED_MS = "latency"
+"""The kind of a line whose value is the latency that was reported of a call by who carried it himself."""
+
 Sees = Callable[[Seen], tuple[bool, bool]]
 """Says of a line whether it is an exposure, and whether it is an event."""
 
@@ -222,5 +225,7 @@ _OF_CALLS: dict[str, Sees] = {
 def _measures(metric: str) -> Measures:
     if metric == COST:
         return lambda line: line.cost
-    kind = CALL if metric == LATENCY_MS else kind_of(metric)
+    if metric == LATENCY_MS:
+        return lambda line: line.value if line.kind == CALL or (line.is_exposure and line.kind == REPORTED_MS) else None
+    kind = kind_of(metric)
     return lambda line: line.value if line.kind == kind else None

@@ -53,6 +53,9 @@ OPERATION = {
     },
 }
 
+NOBODY_YET = ""
+"""Who has answered: the caller carries the call himself, and may report what became of it."""
+
 
 async def decide(services: Services, scope: Scope, receive: Receive, send: Send, name: str, _path: str) -> int:
     """Answer one decision and return the status."""
@@ -71,7 +74,7 @@ def _decision(services: Services, route: Route, context: dict[str, Any]) -> dict
     choice = services.traffic.choose(route, context)
     backend, fallback = services.traffic.standing(choice)
     return {
-        "decision_id": services.traffic.named(route.name, choice, backend),
+        "decision_id": services.traffic.named(route.name, choice, NOBODY_YET),
         "route": route.name,
         "backend": backend,
         "url": route.backends[backend].url,

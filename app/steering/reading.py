@@ -14,6 +14,9 @@ from rollouts.seen import Seen
 
 MOSTLY = 0.5
 
+OWN_CALLS = frozenset({OutcomeKind.LATENCY, OutcomeKind.ERROR})
+"""What a caller who carries a call himself reports of it: that it was answered, after so many ms, or that it failed."""
+
 
 def seen_in(body: str, rollout: Rollout) -> Seen | None:
     """Read a kept outcome; None for what does not count.
@@ -35,7 +38,10 @@ def seen_of(told: Mapping[str, Any], *, is_new: bool) -> Seen | None:
     seen_at = _seconds(told["received_at"])
     decided_at = seen_at if told["decided_at"] is None else _seconds(told["decided_at"])
     seen = Seen(told["unit"], is_new, told["flag_version"], decided_at, seen_at, told["kind"], told["value"])
-    return _call(seen, told) if told["kind"] == OutcomeKind.CALL else seen
+    if told["kind"] == OutcomeKind.CALL:
+        return _call(seen, told)
+    is_carried_by_caller = told["kind"] in OWN_CALLS and told["served"] is None and told["decision_id"] is not None
+    return seen._replace(is_exposure=True, is_error=told["kind"] == OutcomeKind.ERROR) if is_carried_by_caller else seen
 
 
 def _call(seen: Seen, told: Mapping[str, Any]) -> Seen:

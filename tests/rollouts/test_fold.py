@@ -273,3 +273,21 @@ def test_a_step_that_began_by_a_clock_that_was_set_back_is_judged_by_nothing_of_
     folded.rollout = moved(folded.rollout, on, BEGAN - timedelta(seconds=60), 2)
     found = judged(folded.statistics, folded.rollout)
     assert (found.units, found.judgements["errors"].verdict) == (0, Verdict.NO_DATA)
+
+
+def test_calls_that_their_callers_carried_count_for_errors_latency_and_their_own_outcomes() -> None:
+    gates = {
+        "errors": {"metric": "error_rate", "absolute_max": 0.4},
+        "slow": {"metric": "latency_ms", "quantile": 0.95, "absolute_max": 200},
+        "told": {"metric": "outcome:error", "absolute_max": 0.4},
+    }
+    folded = Folded(running(plan_of(gates)))
+    carried = [
+        call("a", kind="latency"),
+        call("b", kind="latency", value=300.0),
+        call("c", kind="error", is_error=True),
+    ]
+    folded.take(carried)
+    sides = {gate: judgement(folded, gate).new for gate in gates}
+    assert sides == {"errors": Side(3, 1), "slow": Side(2, 1), "told": Side(3, 1)}
+    assert folded.statistics.units == 3

@@ -1,11 +1,12 @@
 """Rollouts that steer themselves over a real service: traffic is carried, rows are kept, and only the clock is ours."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.app.steering.driven import LEGACY, NEW, Driven, driven, failing
+from tests.app.steering.driven import LEGACY, NEW, PATIENCE_S, Driven, driven, failing
 
 WITHOUT_HARD_LIMITS = {"breaker_open_s": None, "error_share": None}
 COST = {"metric": "cost", "absolute_max": 1}
@@ -182,3 +183,19 @@ async def test_statistics_that_cannot_be_read_hold_the_rollout_and_stop_no_other
     assert (await rag.shown())["why"] == "errors could not be judged 4 times in a row"
     metrics = (await rag.service.client.get("/metrics")).text
     assert f'crossfade_steering_errors_total{{rollout="{rag.id}"}}' in metrics
+
+
+async def test_callers_who_carry_their_calls_themselves_feed_the_gates(rag: Driven) -> None:
+    await rag.start(hard_limits=WITHOUT_HARD_LIMITS)
+    outcomes = []
+    for number in range(200):
+        context = {"targetingKey": f"user-{number}"}
+        decided = await rag.service.ok("POST", "/routes/rag/decision", {"context": context})
+        kind = "error" if decided["variant"] == "new" else "latency"
+        outcomes.append({"decision_id": decided["decision_id"], "kind": kind, "value": 80})
+    assert (await rag.service.ask("POST", "/outcomes", {"outcomes": outcomes})).status_code == 202
+    async with asyncio.timeout(PATIENCE_S):
+        while (await rag.service.services.aftermath.span())[1] < len(outcomes):
+            await asyncio.sleep(0.01)
+    await rag.wait(5)
+    assert (await rag.state(), (await rag.shown())["failing"]) == (("rolled_back", 0), ["errors"])

@@ -135,6 +135,8 @@ async def test_a_leader_that_is_behind_judges_what_it_has_read(rag: Driven, monk
         await rag.start(**SLOWLY | {"interval_s": 1})
         rag.controller = another(rag, rag.service.services.steering.mover)
         rag.service.script.answers[NEW] = failing(1)
-        await rag.calls(400)
+        for _ in range(8):
+            await rag.calls(50)
+            rag.service.time.seconds += 2
         await rag.wait(15)
     assert await rag.state() == ("rolled_back", 0)

@@ -236,4 +236,26 @@ def test_every_reported_outcome_is_seen_or_not_and_never_a_fault(
     except RefusedError:
         return
     seen = seen_in(body, ROLLOUT)
-    assert seen is None or (seen.kind, seen.value, seen.is_exposure) == (kind, value, False)
+    assert seen is None or (seen.kind, seen.value) == (kind, value)
+    assert seen is None or not seen.is_exposure or kind in {"error", "latency"}
+
+
+@pytest.mark.parametrize(("kind", "is_error"), [("latency", False), ("error", True)])
+def test_who_carries_his_call_himself_reports_an_exposure(kind: str, is_error: bool) -> None:
+    seen = seen_in(reported(decision_id=decision(served=""), kind=kind, value=120.0), ROLLOUT)
+    assert seen == Seen(IDS.unit_of("u"), True, 2, NOW, NOW + 60, kind, 120.0, is_exposure=True, is_error=is_error)
+
+
+@pytest.mark.parametrize(
+    "outcome", [{"decision_id": decision(), "kind": "latency"}, {"decision_id": decision(served=""), "kind": "rating"}]
+)
+def test_what_is_reported_of_a_carried_call_or_besides_is_no_exposure(outcome: dict[str, Any]) -> None:
+    seen = seen_in(reported(**outcome, value=3.0), ROLLOUT)
+    assert seen is not None
+    assert not seen.is_exposure
+
+
+def test_an_error_or_a_latency_of_a_unit_is_no_exposure() -> None:
+    seen = seen_in(reported(route="rag", unit="u", kind="error"), rollout_of(4))
+    assert seen is not None
+    assert not seen.is_exposure
