@@ -1,6 +1,7 @@
 """What a critical alert does: everybody of its route goes back to the safe side, at once."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
@@ -51,7 +52,7 @@ class Acting:
         self._roll_back = roll_back
         self._notify = notify
         self._clock = clock
-        self._acted: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._acted: OrderedDict[tuple[str, str, str], tuple[float, str]] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
 
     async def on(self, alert: Alert, by: str) -> Deed:
@@ -67,9 +68,10 @@ class Acting:
                 return Deed(Did.NOTHING, f'there is no route "{alert.route}"')
             if self._is_done(alert):
                 return Deed(Did.NOTHING, "it was acted on already")
+            steered = self._live.state.steered.get(route.name)
             deed = await self._back(alert, route, by)
             if deed.did is not Did.FAILED:
-                self._remember(alert)
+                self._remember(alert, steered.id if steered else "")
         if deed.did in {Did.KILLED, Did.ROLLED_BACK}:
             facts = {"route": route.name, "flag": route.flag, "did": deed.did.value, "why": alert.told, "actor": by}
             self._notify(NoticeKind.ALERT_ACTED, facts)
@@ -106,11 +108,13 @@ class Acting:
         return any(kill.scope in reached for kill in self._live.state.kills.values())
 
     def _is_done(self, alert: Alert) -> bool:
-        at = self._acted.get(_name(alert))
-        return at is not None and self._clock.monotonic() - at < SAME_S
+        """Say whether it was acted on, and not before the rollout that is active now was started."""
+        at, of = self._acted.get(_name(alert), (-math.inf, ""))
+        steered = self._live.state.steered.get(alert.route or "")
+        return self._clock.monotonic() - at < SAME_S and (steered is None or steered.id == of)
 
-    def _remember(self, alert: Alert) -> None:
-        self._acted[_name(alert)] = self._clock.monotonic()
+    def _remember(self, alert: Alert, rollout: str) -> None:
+        self._acted[_name(alert)] = self._clock.monotonic(), rollout
         self._acted.move_to_end(_name(alert))
         if len(self._acted) > MOST_REMEMBERED:
             self._acted.popitem(last=False)

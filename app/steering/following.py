@@ -17,7 +17,10 @@ PAGE = 500
 """Lines of one question, and of one transaction."""
 
 SLICE = 200
-"""Lines that are read, or folded, before other work gets its turn: some milliseconds."""
+"""Lines that are read, or folded for one gate, before other work gets its turn: a few milliseconds."""
+
+LEAST_SLICE = 20
+"""Lines that are folded at once however many gates there are: two milliseconds for 32."""
 
 MOST_PAGES = 40
 """Pages of one look: who is behind by more is caught up with before it is judged again, and others get a turn."""
@@ -81,8 +84,9 @@ class Follower:
         seen = await _read(lines, rollout)
         known = await self._log.first_events(rollout.id, {each.unit for _, each in seen})
         first: list[tuple[str, str]] = []
-        for start in range(0, len(seen), SLICE):
-            found = fold(self.statistics, rollout, seen[start : start + SLICE], known)
+        at_once = max(SLICE // len(rollout.plan.gates), LEAST_SLICE)
+        for start in range(0, len(seen), at_once):
+            found = fold(self.statistics, rollout, seen[start : start + at_once], known)
             first += found
             known.update(found)
             await asyncio.sleep(0)

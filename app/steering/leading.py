@@ -69,8 +69,12 @@ class Leading:
         """Renew what is held until cancelled."""
         while True:
             await asyncio.sleep(RENEW_S)
-            if self.is_leader:
-                await self.renew()
+            try:
+                if self.is_leader:
+                    await self.renew()
+            except Exception:
+                # whatever it was: without this loop nobody would steer in this process any more
+                log.exception("renewing the lease failed, and goes on")
 
     async def let_go(self) -> None:
         """Give the lease back, so that another process need not wait for its end."""

@@ -391,12 +391,3 @@ def test_a_bake_begins_anew_after_a_pause_in_which_a_person_changed_the_flag() -
     it.wait(3600)
     it.look()
     assert it.state is RolloutState.COMPLETED
-
-
-def test_a_clock_that_was_set_back_begins_no_step_before_the_one_it_follows() -> None:
-    it = Driven().to_step(1)
-    it.wait(-7200)
-    it.tell(commands.advance, it.facts())
-    began = [stage.began_at for stage in it.rollout.stages]
-    assert began == sorted({*began})
-    assert len(began) == 3

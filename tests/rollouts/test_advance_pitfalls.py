@@ -252,3 +252,12 @@ def test_kayenta_633_one_gate_that_fails_is_not_outvoted_by_those_that_pass() ->
     it = Driven(plan).start()
     it.look_later({"gate19": FAIL})
     assert it.state is RolloutState.ROLLED_BACK
+
+
+def test_a_clock_that_was_set_back_begins_no_step_before_the_one_it_follows() -> None:
+    it = Driven().to_step(1)
+    it.wait(-7200)
+    it.tell(commands.advance, it.facts())
+    began = [stage.began_at for stage in it.rollout.stages]
+    assert began == sorted({*began})
+    assert len(began) == 3

@@ -13,7 +13,7 @@ from app.alerts.model import Alert, Did, Severity
 from app.errors import Code, ProblemError
 from routers.call import Answer, Call
 from routers.model import Backend
-from tests.app.alerts.raising import CRITICAL, firing, group, killed, listed, raised, with_rollout
+from tests.app.alerts.raising import CRITICAL, PLAN, firing, group, killed, listed, raised, with_rollout
 from tests.app.test_api_kill_switch import largest_file
 from tests.inprocess import Service, running, settings_in
 from tests.postgres import postgres_server
@@ -144,3 +144,17 @@ async def test_a_fleet_without_sql_acts_by_redis_and_keeps_it_later(tmp_path: Pa
             keeping = service.services.alerts._keeping
             await until(lambda: not keeping._waiting)
             assert [each["did"] for each in await listed(service)] == ["killed"]
+
+
+async def test_the_same_alert_is_acted_on_again_for_a_rollout_that_was_started_since(service: Service) -> None:
+    await with_rollout(service, cooldown_s=0)
+    assert [(await raised(service, CRITICAL)).json()["alerts"][0]["did"] for _ in range(2)] == [
+        "rolled_back",
+        "nothing",
+    ]
+    made = await service.ok("POST", "/rollouts", {"plan": PLAN})
+    await service.ok("POST", f"/rollouts/{made['id']}/start", {})
+    assert await share_of(service) > 0
+    assert (await raised(service, CRITICAL)).json()["alerts"][0]["did"] == "rolled_back"
+    assert await share_of(service) == 0
+    assert await killed(service) == []

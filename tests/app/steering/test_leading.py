@@ -1,6 +1,11 @@
 """Who leads, by the lease alone: the database is a script, and the clock is ours."""
 
+import asyncio
+
+import pytest
+
 from app.metrics import Metrics
+from app.steering import leading
 from app.steering.leading import FOR_S, GRACE_S, Leading
 from app.stores.records import StoreUnavailableError
 from tests.inprocess import Ticking
@@ -82,3 +87,25 @@ async def test_a_lease_that_cannot_be_given_back_runs_out() -> None:
     assert not one.is_leader
     leases.is_away = False
     assert not await other.renew()
+
+
+async def test_a_fault_of_any_kind_ends_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    time, leases, one, _ = fleet()
+    monkeypatch.setattr(leading, "RENEW_S", 0.001)
+    await one.renew()
+    hold, faults = leases.hold, [ValueError("strange")]
+
+    async def faulty(name: str, holder: str, for_s: float) -> bool:
+        if faults:
+            raise faults.pop()
+        return await hold(name, holder, for_s)
+
+    monkeypatch.setattr(leases, "hold", faulty)
+    time.seconds += 1
+    until = leases.until
+    renewing = asyncio.create_task(one.run())
+    async with asyncio.timeout(10):
+        while leases.until == until and not renewing.done():
+            await asyncio.sleep(0.001)
+    assert not renewing.done()
+    renewing.cancel()
