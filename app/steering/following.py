@@ -6,7 +6,7 @@ from typing import Protocol
 
 import orjson
 
-from app.steering.reading import seen_in
+from app.steering.reading import is_early, seen_in
 from app.stores.steering import Kept, Line, Lines
 from rollouts.fold import fold
 from rollouts.model import Rollout
@@ -24,6 +24,9 @@ LEAST_SLICE = 20
 
 MOST_PAGES = 40
 """Pages of one look: who is behind by more is caught up with before it is judged again, and others get a turn."""
+
+EARLY_S = 30.0
+"""For how long lines wait for their step to be heard of: longer ago, it was lost with a restore."""
 
 GAP_S = 0.01
 """Between two pages."""
@@ -72,16 +75,20 @@ class Follower:
         for _ in range(MOST_PAGES):
             lines, up_to = await self._log.outcome_lines(rollout.id, self._seq, PAGE)
             if lines:
-                await self._fold(rollout, lines, up_to)
+                up_to = await self._fold(rollout, lines, up_to)
             self._seq = up_to
+            if lines and up_to < lines[-1].seq:
+                return False
             if len(lines) < PAGE:
                 self.lag_s, self.lag_lines = 0.0, 0
                 return True
             await asyncio.sleep(GAP_S)
         return False
 
-    async def _fold(self, rollout: Rollout, lines: Sequence[Line], up_to: int) -> None:
-        seen = await _read(lines, rollout)
+    async def _fold(self, rollout: Rollout, lines: Sequence[Line], up_to: int) -> int:
+        """Fold lines and return how far that is: not beyond one of a step that this process has not heard of yet."""
+        seen, early = await _read(lines, rollout, self._wall() - EARLY_S)
+        up_to = up_to if early is None else early - 1
         known = await self._log.first_events(rollout.id, {each.unit for _, each in seen})
         first: list[tuple[str, str]] = []
         at_once = max(SLICE // len(rollout.plan.gates), LEAST_SLICE)
@@ -96,6 +103,7 @@ class Follower:
         self._kept = up_to
         if seen:
             self.lag_s, self.lag_lines = max(0.0, self._wall() - seen[-1][1].seen_at), len(lines)
+        return up_to
 
 
 def statistics_of(rollout: Rollout, kept: Kept | None) -> Statistics:
@@ -103,13 +111,15 @@ def statistics_of(rollout: Rollout, kept: Kept | None) -> Statistics:
     return Statistics(rollout.plan, None if kept is None else orjson.loads(kept.body))
 
 
-async def _read(lines: Sequence[Line], rollout: Rollout) -> list[tuple[int, Seen]]:
-    """Read what counts, giving other work its turn in between."""
-    seen = []
+async def _read(lines: Sequence[Line], rollout: Rollout, since: float) -> tuple[list[tuple[int, Seen]], int | None]:
+    """Read what counts, giving other work its turn in between, up to the first line of a step to come, if any."""
+    seen: list[tuple[int, Seen]] = []
     for at, line in enumerate(lines):
         found = seen_in(line.body, rollout)
         if found is not None:
             seen.append((line.seq, found))
+        elif is_early(line.body, rollout, since):
+            return seen, line.seq
         if at % SLICE == SLICE - 1:
             await asyncio.sleep(0)
-    return seen
+    return seen, None

@@ -31,6 +31,12 @@ def seen_in(body: str, rollout: Rollout) -> Seen | None:
     return seen_of(told, is_new=side == rollout.variant)
 
 
+def is_early(body: str, rollout: Rollout, since: float) -> bool:
+    """Say whether a kept outcome that came since then is of a step that the rollout had not begun yet."""
+    told: dict[str, Any] = orjson.loads(body)
+    return told["flag_version"] > rollout.stages[-1].flag_version and _seconds(told["received_at"]) > since
+
+
 def seen_of(told: Mapping[str, Any], *, is_new: bool) -> Seen | None:
     """Read an outcome of one of two sides; None for what can be compared with nothing, as above."""
     if told["reason"] != Reason.SPLIT or told["attributed_by"] == Attribution.LATE or not told["unit"]:

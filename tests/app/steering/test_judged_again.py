@@ -140,3 +140,18 @@ async def test_a_leader_that_is_behind_judges_what_it_has_read(rag: Driven, monk
             rag.service.time.seconds += 2
         await rag.wait(15)
     assert await rag.state() == ("rolled_back", 0)
+
+
+async def test_lines_of_a_step_that_the_leader_has_not_heard_of_yet_wait_for_it(rag: Driven) -> None:
+    parts = rag.service.services
+    async with parts.steering.controller._one_at_a_time:
+        await rag.start(**SLOWLY)
+        before = parts.live.state.rollouts[rag.id]
+        await rag.calls(30)
+        await rag.order("advance")
+        await rag.calls(30)
+        follower = following.Follower(parts.aftermath, before, None, parts.clock.wall)
+        assert [await follower.catch_up(before) for _ in range(2)] == [False, False]
+        after = parts.live.state.rollouts[rag.id]
+        assert await follower.catch_up(after)
+        assert follower.statistics.units == 30
