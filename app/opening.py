@@ -65,12 +65,13 @@ class Ground(NamedTuple):
 
 
 class Outcomes(NamedTuple):
-    """What becomes of reports and recorded calls: attributed, on their way, and kept."""
+    """What becomes of reports and recorded calls: attributed, on their way, kept, and counted."""
 
     attributor: Attributor
     pipeline: Pipeline
     recorder: Recorder
     kept: Aftermath
+    carrier: Carrier
 
 
 async def opened(ground: Ground, standing: Standing) -> tuple[Store, Settle, Comparisons]:
@@ -150,7 +151,7 @@ async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
     await stack.enter_async_context(running(carrier.run()))
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
     recorder = Recorder(live, pipeline, ids, metrics, clock)
-    return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store)
+    return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store, carrier)
 
 
 async def told(ground: Ground, send: Send, store: Aftermath) -> Notices:
