@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from app.errors import Code, ProblemError
 from app.refresh import State
+from app.steered import check_steered
 from app.stores.records import Collection
 from flags.model import Flag
 from flags.prerequisites import dependants, problem_with
@@ -36,6 +37,7 @@ def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, s
     for collection, key in changed:
         if collection is Collection.ROUTE and key in after.routes:
             _check_route(after, after.routes[key], f'route "{key}": ' if several else "")
+    check_steered(before, after, changed)
 
 
 def _check_flags(before: State, after: State, written: Sequence[Flag], *, several: bool) -> None:

@@ -25,6 +25,7 @@ from app.api import (
     notices,
     outcome_export,
     probes,
+    rollouts,
     routes,
     tokens,
     transfer,
@@ -57,12 +58,13 @@ Streams that are open are old objects: with Python's own numbers 8,000 of them s
 SWITCH_S = 0.0005
 """After how long a thread that works, such as SQLite's, makes way for the one that answers: a tenth of Python's own."""
 
-DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/import"}
+DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/import", "/rollouts"}
 """Where a body is a document, and not an action on one."""
 
 ROUTERS = (
     flags.router,
     routes.router,
+    rollouts.router,
     comparison.router,
     kill_switch.router,
     alerts.router,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.registry import Registry
+from app.rollout_metrics import RolloutMetrics
 from routers.breaker import State as BreakerState
 from routers.profiles.signals import Signals
 
@@ -11,7 +11,7 @@ LANE = ("route", "backend")
 PAIR = ("route", "control", "candidate")
 
 
-class Metrics(Registry):
+class Metrics(RolloutMetrics):
     """The metrics of one process, in a registry of their own."""
 
     def __init__(self) -> None:
@@ -22,6 +22,7 @@ class Metrics(Registry):
         self._register_signals()
         self._register_shadows()
         self._register_levels()
+        self.register_rollouts()
 
     def _register_service(self) -> None:
         self._requests = self.tally("http_requests", "Requests by endpoint and status.", "endpoint", "status")

@@ -8,15 +8,14 @@ from typing import NamedTuple
 
 import structlog
 
-from app.alerts.acting import Acting
+from app.alerts.acting import Acting, RollBack
 from app.alerts.desk import Desk
 from app.alerts.keeping import Keeping
-from app.alerts.to_nothing import to_nothing
 from app.answers import Answers, AnswersHere
 from app.background import running
 from app.beginning import remember
 from app.breaker_sync import BreakerSync, Hurry
-from app.changes import Changes, Settle
+from app.changes import Settle
 from app.clock import Clock
 from app.decision_ids import DecisionIds
 from app.follow import Follower
@@ -36,7 +35,6 @@ from app.refresh import Live
 from app.settings import Settings
 from app.standing import Standing
 from app.stores.aftermath import Aftermath
-from app.stores.alerts import Alerts
 from app.stores.comparisons import Comparisons
 from app.stores.engines import Engine, engine_of, is_postgres, outcomes_engine_of, outcomes_file_in
 from app.stores.fleet import FleetStore
@@ -156,7 +154,7 @@ async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
     return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store, carrier)
 
 
-async def told(ground: Ground, store: Alerts, send: Send) -> Notices:
+async def told(ground: Ground, send: Send, store: Aftermath) -> Notices:
     """Open what tells others what happens here; a receiver that is away holds nobody up, nor does the database."""
     settings, _, metrics, clock, stack = ground
     url, secret = settings.notice_url, settings.notice_secret
@@ -165,12 +163,12 @@ async def told(ground: Ground, store: Alerts, send: Send) -> Notices:
     return await stack.enter_async_context(Notices(address, send, store, metrics, clock, random.random))
 
 
-async def alerts(ground: Ground, notices: Notices, changes: Changes, switch: Switch) -> Desk:
+async def alerts(ground: Ground, notices: Notices, roll_back: RollBack, switch: Switch) -> Desk:
     """Open where alerts come in."""
     _, live, metrics, clock, stack = ground
     keeping = Keeping(notices.store)
     await stack.enter_async_context(running(keeping.run()))
-    acting = Acting(live, switch, to_nothing(changes), notices.notify, clock)
+    acting = Acting(live, switch, roll_back, notices.notify, clock)
     return Desk(acting, keeping, notices.store, metrics, clock)
 
 

@@ -32,6 +32,7 @@ from app.shadows.opening import shadowing
 from app.siblings import Place, Scrape, among, scrape_alone
 from app.signing import KEY_NAME, key_of
 from app.standing import Standing
+from app.steering.opening import Steering, steering
 from app.stores.aftermath import Aftermath
 from app.stores.records import Collection, Store
 from app.switch import Switch
@@ -61,10 +62,11 @@ class Services:
     shadows: Shadows
     comparisons: Ledger
     outcomes: Outcomes
-    notices: Notices
-    alerts: Desk
     aftermath: Aftermath
     measures: Book
+    notices: Notices
+    alerts: Desk
+    steering: Steering
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -108,11 +110,14 @@ async def wire(
         outcomes = await opening.outcomes(ground, ids, book)
         agreed = outcomes.recorder.agreed
         shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
-        told = await opening.told(ground, outcomes.kept, notice_send)
-        alerts = await opening.alerts(ground, told, changes, switch)
+        told = await opening.told(ground, notice_send, outcomes.kept)
+        steered = await stack.enter_async_context(
+            steering(live, lanes, changes, outcomes.kept, told.notify, metrics, clock)
+        )
+        alerts = await opening.alerts(ground, told, steered.roll_back, switch)
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        counting = (outcomes, told, alerts, outcomes.kept, book)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *counting)
+        judging = (outcomes, outcomes.kept, book, told, alerts, steered)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
 
 
 def _digest(secret: SecretStr | None) -> str | None:
@@ -136,5 +141,6 @@ def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, 
         Collection.TOKEN: len(state.records),
         Collection.ROLLOUT: len(state.rollouts),
     }
+    metrics.show_rollouts(state.rollouts)
     counts = {collection.value: count for collection, count in documents.items()}
     metrics.show_state(state.ruleset.epoch, state.ruleset.revision, counts)

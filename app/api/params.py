@@ -53,6 +53,18 @@ def requires(role: Role) -> Callable[[Request], Principal]:
     return caller
 
 
+def requires_one_of(*roles: Role) -> Callable[[Request], Principal]:
+    """Return the dependency that admits callers with any of the roles."""
+
+    def caller(request: Request) -> Principal:
+        principal = admitted(request.scope.get(PRINCIPAL))
+        fitting = next((role for role in roles if principal.may(role)), roles[0])
+        return admitted(principal, fitting)
+
+    caller.role = ", ".join(roles)  # type: ignore[attr-defined]  # as above
+    return caller
+
+
 def admitted(principal: Principal | None, role: Role | None = None) -> Principal:
     """Return the caller if it has the role, or any when none is named. Raises ProblemError 401 or 403."""
     if principal is None:
@@ -118,6 +130,7 @@ Reader = Annotated[Principal, Depends(requires(Role.READ))]
 Operator = Annotated[Principal, Depends(requires(Role.OPERATE))]
 Alerter = Annotated[Principal, Depends(requires(Role.ALERT))]
 Killer = Annotated[Principal, Depends(requires(Role.KILL))]
+Stopper = Annotated[Principal, Depends(requires_one_of(Role.OPERATE, Role.KILL))]
 Admin = Annotated[Principal, Depends(requires(Role.ADMIN))]
 RequiredVersion = Annotated[int | None, Depends(required_version)]
 OptionalVersion = Annotated[int | None, Depends(optional_version)]

@@ -15,9 +15,14 @@ from app.cli import (
     kills,
     monitor,
     outcomes,
+    plans,
     rollout,
+    rollout_orders,
+    rollout_watch,
+    rollouts,
     routes,
     serve,
+    simulate,
     status,
     stores,
     tokens,
@@ -48,6 +53,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for part in (rollouts, rollout_orders, rollout_watch, plans, simulate):
+    rollout.commands.add_typer(part.commands)
 for module in (serve, demo, status, kills, alerts, breakers, monitor, compare, transfer, stores):
     app.add_typer(module.commands)
 app.add_typer(flags.commands, name="flags")
