@@ -35,6 +35,7 @@ from app.refresh import Live
 from app.settings import Settings
 from app.standing import Standing
 from app.stores.aftermath import Aftermath
+from app.stores.alerts import Alerts
 from app.stores.comparisons import Comparisons
 from app.stores.engines import Engine, engine_of, is_postgres, outcomes_engine_of, outcomes_file_in
 from app.stores.fleet import FleetStore
@@ -153,7 +154,7 @@ async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
     return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store)
 
 
-async def told(ground: Ground, send: Send, store: Aftermath) -> Notices:
+async def told(ground: Ground, store: Alerts, send: Send) -> Notices:
     """Open what tells others what happens here; a receiver that is away holds nobody up, nor does the database."""
     settings, _, metrics, clock, stack = ground
     url, secret = settings.notice_url, settings.notice_secret

@@ -16,7 +16,7 @@ from app.shadows.watched import Watched
 from app.traffic import Choice
 from app.wiring import Services
 from flags.names import Reason
-from routers.attempts import failure_status, first_cause, retry_after_s
+from routers.attempts import Dispatched, failure_status, first_cause, retry_after_s
 from routers.call import Answer, Call, Headers
 from routers.causes import UNSENT
 from routers.dispatch import may_repeat
@@ -24,6 +24,11 @@ from routers.model import Route
 from routers.profiles.signals import NO_SIGNALS, Signals
 
 log = structlog.get_logger("crossfade.route")
+
+LEFT = 499
+"""The status of a call whose caller left before the answer, as nginx counts it."""
+
+NOBODY = Dispatched(None, None, ())
 
 _FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE_TIMEOUT}
 
@@ -95,6 +100,18 @@ def _record(services: Services, exchange: Exchange, status: int, passed: Passed)
     services.measures.count_call(place, ended)
     if is_steered or route.record is not None:
         services.outcomes.recorder.record(route, exchange.decision_id, ended)
+
+
+def note_left(services: Services, route: Route, choice: Choice, began: float) -> None:
+    """Make an outcome of a call whose caller did not wait for its answer, if a step of a rollout decided it.
+
+    Without that, a side would be the better the sooner people give up waiting for it.
+    """
+    rollout, _ = services.live.state.step_of(route.name, choice.decision.version)
+    if rollout:
+        ms = (services.clock.monotonic() - began) * 1000
+        ended = Ended(NOBODY, LEFT, ms, is_whole=False, has_left=True)
+        services.outcomes.recorder.record(route, services.traffic.named(route.name, choice, ""), ended)
 
 
 def _watched(services: Services, exchange: Exchange) -> Watched | None:

@@ -7,4 +7,4 @@ from app.stores.steering import Steering
 
 
 class Aftermath(SqlOutcomes, Measures, Steering, Alerts):
-    """Outcomes, measures, statistics of rollouts, alerts and notices; one `async with` for each instance."""
+    """Outcomes, measures, the statistics of rollouts, and alerts; one `async with` for each instance."""
