@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from rollouts.firsts import Firsts
 from rollouts.gates import GateStatistics
-from rollouts.metrics import AGREEMENT, CACHE_HIT_RATE, COST, ERROR_RATE, FALLBACK_RATE, LATENCY_MS, OUTCOME, Statistic
+from rollouts.metrics import CACHE_HIT_RATE, COST, ERROR_RATE, FALLBACK_RATE, LATENCY_MS, OUTCOME, Statistic
 from rollouts.plan import Gate
 from rollouts.seen import Seen
 

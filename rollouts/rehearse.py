@@ -21,6 +21,7 @@ from rollouts.traffic import Standing, Traffic
 
 NEW, CONTROL = "new", "control"
 PERSON = Order("a person")
+OVER = FINAL | {RolloutState.PAUSED}
 
 
 class Happening(NamedTuple):
@@ -44,8 +45,8 @@ class Happening(NamedTuple):
 class Rehearsal:
     """One rollout of a plan in simulated time, judged every `interval_s`; looked at every ten seconds or more often.
 
-    A person approves `approve_after_s` after being asked, None for never, and does nothing else. The plan of a dry run is
-    rehearsed as if it were none.
+    A person approves `approve_after_s` after being asked, None for never, and does nothing else. The plan of a dry run
+    is rehearsed as if it were none.
     """
 
     def __init__(self, plan: Plan, traffic: Traffic, starts_at: datetime, approve_after_s: float | None = 0.0) -> None:
@@ -64,18 +65,21 @@ class Rehearsal:
         self.at_s = 0.0
 
     def happenings(self, duration_s: float) -> Iterator[Happening | None]:
-        """Play until the rollout or the time is over, and yield what happens; None now and then, for progress."""
+        """Play until the rollout or the time is over, or a person would have to resume it, and yield what happens.
+
+        None comes now and then, for progress.
+        """
         plan, judged_at_s, found = self.rollout.plan, 0.0, self._judged()
-        while self.at_s < duration_s and self.rollout.state not in FINAL:
-            self._see(self.at_s + self._tick_s)
+        while self.at_s < duration_s and self.rollout.state not in OVER:
+            is_busy = self._see(self.at_s + self._tick_s)
             is_fresh = self.at_s >= judged_at_s + plan.interval_s
             if is_fresh:
                 judged_at_s = self.at_s
                 found = self._judged() if self._may_differ() else found
-            happening = self._moved(found, is_fresh)
+            happening = self._moved(found, is_fresh) if is_fresh or is_busy else None
             if happening is not None or is_fresh:
                 yield happening
-        if self.rollout.state not in FINAL:
+        if self.rollout.state not in OVER:
             yield self._happening(found, None, self.rollout)
 
     def _judged(self) -> Judged:
@@ -92,7 +96,8 @@ class Rehearsal:
     def _now(self) -> datetime:
         return self._starts_at + timedelta(seconds=self.at_s)
 
-    def _see(self, until_s: float) -> None:
+    def _see(self, until_s: float) -> bool:
+        """Fold what is seen until then, and say whether there was anything."""
         stage = self.rollout.stages[-1]
         self._highest = max(self._highest, stage.weight * MAX_PERCENTAGE / BUCKETS)
         lines = self._traffic.between(self.at_s, until_s, Standing(stage.flag_version, stage.weight, self._highest))
@@ -100,6 +105,7 @@ class Rehearsal:
         self._calls += sum(line.is_exposure for line in lines)
         self._known.update(fold(self._statistics, self.rollout, zip(self._numbers, lines, strict=False), self._known))
         self.at_s = until_s
+        return bool(lines)
 
     def _moved(self, found: Judged, is_fresh: bool) -> Happening | None:
         before, stage = self.rollout, self.rollout.stages[-1]

@@ -37,7 +37,7 @@ class Behaviour(Part):
     cache_hit_rate: Chances | None = None
     cost: NonNegativeFloat | None = None
     agreement: Chances | None = None
-    outcomes: dict[Kind, Reported] = {}
+    outcomes: dict[Kind, Reported] = Field(default_factory=dict)
 
 
 class Change(Part):
@@ -48,8 +48,8 @@ class Change(Part):
 
     from_s: Seconds | None = None
     from_percentage: Percentage | None = None
-    new: dict[str, JsonValue] = {}
-    control: dict[str, JsonValue] = {}
+    new: dict[str, JsonValue] = Field(default_factory=dict)
+    control: dict[str, JsonValue] = Field(default_factory=dict)
     calls_per_s: Annotated[float, Field(ge=0, le=10_000)] | None = None
 
     @model_validator(mode="after")
@@ -67,8 +67,8 @@ class Change(Part):
 class Scenario(Part):
     """Invented traffic: `users` call at any one time, each of them `calls_per_user` times on average, or for ever.
 
-    `daily` are 24 factors on `calls_per_s`, one for each hour (UTC). A person approves after `approve_after_s`, None for
-    never. Everything ends after `duration_s` at the latest.
+    `daily` are 24 factors on `calls_per_s`, one for each hour (UTC). A person approves after `approve_after_s`, None
+    for never. Everything ends after `duration_s` at the latest.
     """
 
     description: Text = ""

@@ -151,9 +151,7 @@ class _Draw:
 
 
 def _outcome(call: Seen, kind: str, value: float, after_s: float) -> Seen:
-    return Seen(
-        call.unit, call.is_new, call.flag_version, call.decided_at, call.decided_at + after_s, kind, value
-    )
+    return Seen(call.unit, call.is_new, call.flag_version, call.decided_at, call.decided_at + after_s, kind, value)
 
 
 class Stored(NamedTuple):
@@ -217,4 +215,3 @@ class Replayed:
         return stored.call._replace(
             unit=unit, is_new=is_new, flag_version=standing.flag_version, decided_at=at, seen_at=at
         )
-
