@@ -91,7 +91,7 @@ class Stream(Generic[Asked, Seen]):
         clock: Callable[[], float] = time.perf_counter,
         most_open: int = MOST_OPEN,
     ) -> None:
-        """`clock` is that of the samples' moments, at the pace of the event loop's; `most_open` questions wait at most."""
+        """`clock` is that of the samples' moments, at the pace of the event loop's; `most_open` wait at most."""
         self._ask = ask
         self._clock = clock
         self._pairs = pairs

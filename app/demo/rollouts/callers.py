@@ -9,7 +9,7 @@ from app.demo.client import Asking
 from app.demo.rollouts.fleet import Fleet
 from app.demo.traffic import Stream, Visit
 
-MOST_OPEN = 24
+MOST_OPEN = 48
 """On a busy machine fewer calls are made, rather than all of them slowly."""
 
 CUT_OFF = "SendError"

@@ -96,6 +96,7 @@ def _percentage(flag: Document) -> float:
 
 
 def _needs(rollout: Document) -> str:
-    """Say what the gates wait for."""
+    """Say what the gates are, and wait for."""
     gates = (rollout["progress"] or {}).get("gates", ())
-    return "".join(f"; {gate['gate']}: {gate['needs']}" for gate in gates if gate["is_of_step"] and gate["needs"])
+    told = (f"{gate['gate']} is {gate['verdict']} ({gate['needs'] or 'needs nothing'})" for gate in gates)
+    return "".join(f"; {each}" for each in told)
