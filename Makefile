@@ -70,6 +70,10 @@ fix: $(VENV)/.installed ## Repair what the linter and the formatter can repair
 bench: $(VENV)/.bench ## Measure against floors and named peers; writes benchmarks/results/*.json
 	@$(BIN)/python -m benchmarks
 
+.PHONY: simulate
+simulate: $(VENV)/.installed ## Prove by simulation what rollouts promise of false alarms and of finding harm (about 8 minutes)
+	@$(BIN)/python -m benchmarks.simulate
+
 .PHONY: soak
 soak: $(VENV)/.installed ## Ten minutes at 80 % of what /route can carry, every answer checked; memory must stay flat
 	@$(BIN)/python -m benchmarks soak

@@ -19,6 +19,7 @@ class LaneBook:
 
     A lane is new when its backend's address or breaker changes; what a person forced stays forced all the same.
     With `hurry`, its breaker acts as one with those of the other processes, and `hurry` brings them together at once.
+    `opened` is told of a breaker that opens, by route and backend.
     """
 
     def __init__(
@@ -27,11 +28,13 @@ class LaneBook:
         chance: Callable[[], float],
         monotonic: Callable[[], float],
         hurry: Callable[[SharedBreaker], None] | None = None,
+        opened: Callable[[str, str], None] = lambda _route, _backend: None,
     ) -> None:
         self._metrics = metrics
         self._chance = chance
         self._monotonic = monotonic
         self._hurry = hurry
+        self._opened = opened
         self._lanes: dict[str, dict[str, Lane]] = {}
         self._made_for: dict[tuple[str, str], Backend] = {}
 
@@ -75,7 +78,7 @@ class LaneBook:
         return lane
 
     def _breaker(self, route: str, name: str, backend: Backend) -> Breaker:
-        observe = _observer(self._metrics, route, name)
+        observe = _observer(self._metrics, self._opened, route, name)
         if self._hurry is None:
             return Breaker(backend.breaker, self._chance, observe)
         return SharedBreaker(backend.breaker, self._chance, observe, _name_of(route, name, backend), self._hurry)
@@ -98,9 +101,13 @@ def _hold_on(before: Breaker, after: Breaker, now: float) -> None:
             after.force_closed(now)
 
 
-def _observer(metrics: Metrics, route: str, backend: str) -> Callable[[Transition], None]:
+def _observer(
+    metrics: Metrics, opened: Callable[[str, str], None], route: str, backend: str
+) -> Callable[[Transition], None]:
     def observe(change: Transition) -> None:
         metrics.breaker_moved(route, backend, change.after)
+        if change.after is State.OPEN:
+            opened(route, backend)
         log.warning(
             "breaker changed", route=route, backend=backend, before=change.before, after=change.after, why=change.why
         )

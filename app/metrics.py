@@ -35,6 +35,7 @@ class Metrics(RolloutMetrics):
         self._outcomes = self.tally("outcomes", "Reported outcomes, by `accepted` or why they were refused.", "result")
         self._outcomes_kept = self.tally("outcomes_kept", "Outcomes written, `new` or `duplicate`.", "result")
         self._outcome_seconds = self.timing("outcome_write_seconds", "Time to write a batch of outcomes.")
+        self._measures_lost = self.tally("measures_lost", "Calls and outcomes that are in no measure, SQL being away.")
         self._calls_recorded = self.tally("calls_recorded", "Calls of routes that record them.", "route", "result")
 
     def _register_calls(self) -> None:
@@ -180,6 +181,10 @@ class Metrics(RolloutMetrics):
     def count_recorded_call(self, route: str, *, dropped: bool) -> None:
         """Count one call that was recorded, or dropped because the buffer was full."""
         self._calls_recorded.add((route, "dropped" if dropped else "recorded"))
+
+    def count_lost_measure(self) -> None:
+        """Count one call, outcome or opened breaker that is in no measure: SQL is away for too long."""
+        self._measures_lost.add(())
 
     def show_outcomes_buffered(self, count: Callable[[], int]) -> None:
         """Read how many outcomes wait whenever the metrics are read."""

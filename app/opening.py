@@ -22,6 +22,8 @@ from app.follow import Follower
 from app.keeping import Keeper
 from app.kill_sync import KillSync
 from app.lanes import LaneBook
+from app.measures.book import Book
+from app.measures.carrying import Carrier
 from app.metrics import Metrics
 from app.notices.address import address_of
 from app.notices.sending import Notices
@@ -33,6 +35,7 @@ from app.refresh import Live
 from app.settings import Settings
 from app.standing import Standing
 from app.stores.aftermath import Aftermath
+from app.stores.alerts import Alerts
 from app.stores.comparisons import Comparisons
 from app.stores.engines import Engine, engine_of, is_postgres, outcomes_engine_of, outcomes_file_in
 from app.stores.fleet import FleetStore
@@ -135,20 +138,23 @@ async def in_common(ground: Ground, lanes: LaneBook, hurry: Hurry | None) -> Bre
     return sync
 
 
-async def outcomes(ground: Ground, ids: DecisionIds) -> Outcomes:
-    """Open what keeps outcomes; what it has accepted is written before it is closed."""
+async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
+    """Open what keeps outcomes and measures; what was accepted and counted is written before it is closed."""
     settings, live, metrics, clock, stack = ground
     # of one database with the journal, which was asked just now: a silent one would be waited for twice
     is_asked = not _are_beside_the_journal(settings)
     store = Aftermath(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
     await stack.enter_async_context(store)
     await stack.enter_async_context(running(Retention(store, live, settings, clock, random.random).run()))
+    carrier = Carrier(book, store, random.random)
+    stack.push_async_callback(carrier.close)
+    await stack.enter_async_context(running(carrier.run()))
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
     recorder = Recorder(live, pipeline, ids, metrics, clock)
     return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store)
 
 
-async def told(ground: Ground, send: Send, store: Aftermath) -> Notices:
+async def told(ground: Ground, store: Alerts, send: Send) -> Notices:
     """Open what tells others what happens here; a receiver that is away holds nobody up, nor does the database."""
     settings, _, metrics, clock, stack = ground
     url, secret = settings.notice_url, settings.notice_secret

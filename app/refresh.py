@@ -37,6 +37,9 @@ class Applied(BaseModel):
     updated_by: str | None = None
 
 
+NO_STEP = ("", -1)
+"""Of no rollout, and none of its steps."""
+
 LARGE = 1_000
 """From how many documents on a state is left out when garbage is looked for."""
 
@@ -63,6 +66,12 @@ class State:
     def kills(self) -> Mapping[str, Kill]:
         """The kills in force by id."""
         return self.overlay.in_force
+
+    def step_of(self, route: str, flag_version: int) -> tuple[str, int]:
+        """Return the rollout and its step that calls belong to which a version of the flag decided, else NO_STEP."""
+        rollout = self.steered.get(route)
+        stage = None if rollout is None else rollout.stage_of(flag_version)
+        return NO_STEP if rollout is None or stage is None else (rollout.id, stage.step)
 
     @property
     def flags(self) -> Mapping[str, Flag]:

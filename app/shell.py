@@ -4,6 +4,7 @@ import structlog
 from fastapi import FastAPI
 
 from app import durability
+from app.api.answering import LEFT
 from app.api.asgi import (
     CallerLeftError,
     Message,
@@ -27,9 +28,6 @@ from app.stores.records import Action
 from app.wiring import Services
 
 log = structlog.get_logger("crossfade.http")
-
-LEFT = 499
-"""What is counted when the caller left before the answer, as nginx does."""
 
 ALERTS_PATH = "/alerts/webhook"
 

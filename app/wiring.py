@@ -19,6 +19,7 @@ from app.clock import Clock
 from app.decision_ids import DecisionIds
 from app.lanes import LaneBook
 from app.logins import Logins
+from app.measures.book import Book
 from app.metrics import Metrics
 from app.notices.sending import Notices
 from app.opening import Ground, Outcomes
@@ -61,9 +62,10 @@ class Services:
     shadows: Shadows
     comparisons: Ledger
     outcomes: Outcomes
-    aftermath: Aftermath
     notices: Notices
     alerts: Desk
+    aftermath: Aftermath
+    measures: Book
     steering: Steering
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,7 +85,9 @@ async def wire(
     clock = clock or Clock()
     metrics = Metrics()
     hurry = None if settings.redis_url is None else Hurry()
-    lanes = LaneBook(metrics, random.random, clock.monotonic, None if hurry is None else hurry.add)
+    book = Book(metrics, clock)
+    hurries = None if hurry is None else hurry.add
+    lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
     ids = DecisionIds()
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
     live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids), alert)
@@ -103,16 +107,16 @@ async def wire(
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
-        outcomes = await opening.outcomes(ground, ids)
+        outcomes = await opening.outcomes(ground, ids, book)
         agreed = outcomes.recorder.agreed
         shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
-        told = await opening.told(ground, notice_send, outcomes.kept)
+        told = await opening.told(ground, outcomes.kept, notice_send)
         steered = await stack.enter_async_context(
             steering(live, lanes, changes, outcomes.kept, told.notify, metrics, clock)
         )
         alerts = await opening.alerts(ground, told, steered.roll_back, switch)
-        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger, outcomes, outcomes.kept)
-        judging = (told, alerts, steered)
+        carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
+        judging = (outcomes, told, alerts, outcomes.kept, book, steered)
         yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
 
 

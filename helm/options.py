@@ -50,6 +50,12 @@ OF_BOTH = (
     Option("settings", {"settings": {"log_level": "debug", "max_body_bytes": 1 << 27}}, ('"debug"', '"134217728"')),
     Option("IPv6", {"listen": "::"}, ('--host, "::"',)),
     Option("signing key", {"signingKey": {"existingSecret": "sign"}}, ("CROSSFADE_SIGNING_KEY", "name: sign\n")),
+    Option("alert secret", {"alertSecret": {"existingSecret": "alert"}}, ("CROSSFADE_ALERT_SECRET", "name: alert\n")),
+    Option(
+        "notices",
+        {"notices": {"existingSecret": "chat"}},
+        ("CROSSFADE_NOTICE_URL", "CROSSFADE_NOTICE_SECRET", "name: chat\n"),
+    ),
     Option("admin token", {"adminToken": {"existingSecret": "admin"}}, ("CROSSFADE_ADMIN_TOKEN", "name: admin\n")),
     Option("seed", {"seed": SEED}, ("-seed\n", "CROSSFADE_SEED", "mountPath: /etc/crossfade")),
     Option("extra variables", {"extraEnv": [{"name": "FF_X", "value": "10"}]}, ("name: FF_X",)),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 ACCURACY = 0.01
 _LOG_WIDTH = math.log((1 + ACCURACY) / (1 - ACCURACY))
 _LEAST_MS = 1e-3
-_CAUTION = 2.0
+_CAUTION = 1.0
 """Standard errors by which a limit that was estimated is moved against whoever would profit from its error."""
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from rollouts.firsts import Firsts
 from rollouts.gates import GateStatistics
-from rollouts.metrics import AGREEMENT, CACHE_HIT_RATE, COST, ERROR_RATE, FALLBACK_RATE, LATENCY_MS, OUTCOME, Statistic
+from rollouts.metrics import CACHE_HIT_RATE, COST, ERROR_RATE, FALLBACK_RATE, LATENCY_MS, OUTCOME, Statistic
 from rollouts.plan import Gate
 from rollouts.seen import Seen
 
@@ -188,6 +188,11 @@ def counters(
             yield RateCounter(name, sees, _absolute(statistics), of_calls, open_.setdefault(name, {}))
 
 
+def kind_of(metric: str) -> str:
+    """Return the kind of the lines, besides calls, that a metric is about."""
+    return metric.removeprefix(OUTCOME)
+
+
 def _absolute(statistics: GateStatistics) -> Callable[[int, int, int, int], None]:
     return lambda new, _, events_new, __: statistics.tick_absolute(new, events_new)
 
@@ -203,7 +208,7 @@ def _beyond(measures: Measures, limit: Callable[[], float | None]) -> Sees:
 def _sees(metric: str) -> Sees:
     if metric in _OF_CALLS:
         return _OF_CALLS[metric]
-    kind = metric.removeprefix(OUTCOME)
+    kind = kind_of(metric)
     return lambda line: (line.is_exposure, line.kind == kind)
 
 
@@ -217,5 +222,5 @@ _OF_CALLS: dict[str, Sees] = {
 def _measures(metric: str) -> Measures:
     if metric == COST:
         return lambda line: line.cost
-    kind = {LATENCY_MS: CALL, AGREEMENT: AGREEMENT}.get(metric) or metric.removeprefix(OUTCOME)
+    kind = CALL if metric == LATENCY_MS else kind_of(metric)
     return lambda line: line.value if line.kind == kind else None

@@ -26,8 +26,9 @@ class Side(NamedTuple):
 class Judgement(NamedTuple):
     """A verdict on one gate with its evidence.
 
-    `ratio` is new / control as estimated, `low` and `high` an interval that holds at all times, `e_harm` and `e_safe`
-    the evidence against "within the limit" and against "at the margin or beyond", each to be compared with 1 / alpha.
+    `ratio` is new / control as estimated, `low` and `high` an interval of it that holds at all times, None for an end
+    not known yet; without a relative limit they are of the new side's own rate or mean. `e_harm` and `e_safe` are the
+    evidence against "within the limit" and against "at the margin or beyond", each to be compared with 1 / alpha.
     `threshold_ms` is a quantile's frozen threshold. `needs` says in words what would change the verdict.
     """
 

@@ -1,20 +1,16 @@
-"""The state of one gate, and what it says: the one place that knows which evidence a gate rests on."""
+"""The statistics of one gate: they take what is counted, and say at any time what the gate is to be judged."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
 
 from pydantic import JsonValue, TypeAdapter
 
-from rollouts.baseline import Baseline, Frozen
-from rollouts.bounded import BoundedEvidence
-from rollouts.evidence import Judgement, Side, Verdict
+from rollouts.evidence import Judgement, Verdict
+from rollouts.gate_limits import limits_of
+from rollouts.gate_state import GateState, estimate, fresh_state, sides
 from rollouts.limits import Limit, worst
-from rollouts.means import MeanEvidence, difference, distance
-from rollouts.metrics import ALONE, BOUNDED, LATENCY_MS, Statistic
+from rollouts.metrics import ALONE, Statistic
 from rollouts.plan import Gate
-from rollouts.sequential import RateEvidence, RatioEvidence
+from rollouts.sequential import RatioEvidence
 from rollouts.wealth import e_value
 
 BEGINS = 8
@@ -23,22 +19,7 @@ BEGINS = 8
 CLOSED = (Verdict.FAIL, Verdict.PASS)
 """Verdicts that need nothing."""
 
-
-@dataclass(slots=True)
-class _State:
-    """All that is kept; what a gate has no use for is None."""
-
-    begins: int
-    step: int = 0
-    baseline: Baseline | None = None
-    frozen: Frozen | None = None
-    ratio: RatioEvidence | None = None
-    rate: RateEvidence | None = None
-    means: MeanEvidence | None = None
-    bounded: BoundedEvidence | None = None
-
-
-_KEPT = TypeAdapter(_State)
+_KEPT = TypeAdapter(GateState)
 
 
 class GateStatistics:
@@ -51,7 +32,7 @@ class GateStatistics:
     def __init__(self, gate: Gate, baseline_calls: int, begins: int = BEGINS) -> None:
         self._gate = gate
         self._baseline_calls = baseline_calls
-        self._state = _fresh(gate, begins)
+        self._state = fresh_state(gate, begins)
 
     @classmethod
     def load(cls, gate: Gate, baseline_calls: int, dumped: object) -> "GateStatistics":
@@ -121,153 +102,30 @@ class GateStatistics:
 
     def verdict(self, alpha_fail: float, alpha_pass: float) -> Verdict:
         """Return the worst verdict on a limit of the gate, without the evidence in figures and words."""
-        return worst([limit.verdict(alpha_fail, alpha_pass) for limit in self._limits()])
+        return worst([limit.verdict(alpha_fail, alpha_pass) for limit in self._limits(alpha_fail, alpha_pass)])
 
     def judge(self, alpha_fail: float, alpha_pass: float) -> Judgement:
         """Judge all limits of the gate: the worst verdict counts."""
-        limits, verdict = self._limits(), self.verdict(alpha_fail, alpha_pass)
-        new, control = _sides(self._state)
-        ratio, low, high = _estimate(self._gate, self._state, alpha_pass)
+        limits, verdict = self._limits(alpha_fail, alpha_pass), self.verdict(alpha_fail, alpha_pass)
+        new, control = sides(self._state)
+        ratio, low, high = estimate(self._gate, self._state, alpha_pass)
         e_harm, e_safe = max(limit.harm for limit in limits), min(limit.safe for limit in limits)
         needs = "" if verdict in CLOSED else _needs(limits, alpha_fail, alpha_pass)
         return Judgement(
             verdict, new, control, ratio, low, high, e_value(e_harm), e_value(e_safe), self.threshold, needs
         )
 
-    def _limits(self) -> list[Limit]:
-        return [*_limits(self._gate, self._state, self._baseline_calls)]
+    def _limits(self, alpha_fail: float, alpha_pass: float) -> list[Limit]:
+        """Return the limits that count: where an absolute one is shown to hold, a ratio of nothing to nothing does not.
+
+        Otherwise two sides without a fault would wait for one.
+        """
+        limits = [*limits_of(self._gate, self._state, self._baseline_calls)]
+        told = [limit for limit in limits if limit.missing or not limit.unknown]
+        return told if any(each.verdict(alpha_fail, alpha_pass) is Verdict.PASS for each in told) else limits
 
 
 def _needs(limits: list[Limit], alpha_fail: float, alpha_pass: float) -> str:
     """Say what the limits need that neither hold nor are broken."""
     still_open = (limit for limit in limits if limit.verdict(alpha_fail, alpha_pass) not in CLOSED)
     return "; ".join(dict.fromkeys(limit.needs(alpha_pass) for limit in still_open))
-
-
-def _fresh(gate: Gate, begins: int) -> _State:
-    state = _State(begins)
-    if gate.statistic is Statistic.MEAN:
-        if gate.absolute is not None and gate.metric in BOUNDED:
-            state.bounded = BoundedEvidence.of(gate.absolute, gate.is_lower_better, begins)
-        if gate.relative is not None or state.bounded is None:
-            state.means = MeanEvidence()
-        return state
-    if gate.absolute is not None:
-        share = gate.absolute if gate.quantile is None else 1 - gate.quantile
-        state.rate = RateEvidence.of(share, gate.is_lower_better, begins)
-    if gate.relative is not None and gate.quantile is not None:
-        state.baseline = Baseline()
-    elif gate.relative is not None:
-        state.ratio = RatioEvidence.of(gate.relative, gate.excluded, gate.is_lower_better, begins)
-    return state
-
-
-def _limits(gate: Gate, state: _State, baseline_calls: int) -> Iterator[Limit]:
-    worse = 1 if gate.is_lower_better else -1
-    relative, absolute = _relative_aim(gate), _absolute_aim(gate)
-    if state.baseline is not None:
-        more = baseline_calls - state.baseline.count
-        yield Limit(0.0, lambda _: 0.0, relative, 0, f"{more:,} more calls of the control fix the threshold")
-    if state.ratio is not None:
-        step = state.ratio.step
-        missing = _missing(step.exposed_new, step.exposed_control, "calls")
-        unknown = "" if step.events_new + step.events_control else "there is no ratio before it happens on either side"
-        yield Limit(
-            state.ratio.log_e_harm, state.ratio.log_e_safe_at, relative, step.exposed_new, missing, unknown=unknown
-        )
-    if state.rate is not None:
-        exposed = state.rate.exposed
-        yield Limit(
-            state.rate.log_e_harm, state.rate.log_e_safe_at, absolute, exposed, _missing(exposed, None, "calls")
-        )
-    if state.bounded is not None:
-        seen = state.bounded.step.count
-        missing = _missing(seen, None, "values")
-        yield Limit(state.bounded.log_e_harm, state.bounded.log_e_safe_at, absolute, seen, missing, units="values")
-    if state.means is not None:
-        yield from _mean_limits(gate, state.means, state.begins, worse)
-
-
-def _mean_limits(gate: Gate, means: MeanEvidence, begins: int, worse: int) -> Iterator[Limit]:
-    step = means.step
-    if gate.relative is not None:
-        yield Limit(
-            means.log_e_against(gate.relative, worse, begins),
-            lambda factor: difference(step, gate.excluded, factor).log_e(-worse, factor),
-            _relative_aim(gate),
-            step.new.count,
-            _missing(step.new.count, step.control.count, "units"),
-            units="units",
-        )
-    if gate.absolute is not None and gate.metric not in BOUNDED:
-        limit = gate.absolute
-        yield Limit(
-            means.log_e_absolute(limit, worse, begins),
-            partial(_safe_mean, means, limit, -worse),
-            _absolute_aim(gate),
-            step.new.count,
-            _missing(step.new.count, None, "units"),
-            units="units",
-        )
-
-
-def _safe_mean(means: MeanEvidence, limit: float, sign: int, factor: float) -> float:
-    return distance(means.step, limit, factor).log_e(sign, factor)
-
-
-def _missing(new: int, control: int | None, units: str) -> str:
-    if not new:
-        return f"no {units} of the new side yet"
-    return f"no {units} of the control yet" if control == 0 else ""
-
-
-def _relative_aim(gate: Gate) -> str:
-    return f"{_what(gate)} is {_side(gate)} {gate.excluded:g}x the control's"
-
-
-def _absolute_aim(gate: Gate) -> str:
-    if gate.absolute is None:
-        return ""
-    if gate.statistic is Statistic.RATE:
-        return f"{_what(gate)} is {_side(gate)} {100 * gate.absolute:g} %"
-    return f"{_what(gate)} is {_side(gate)} {gate.absolute:g}{' ms' if gate.metric == LATENCY_MS else ''}"
-
-
-def _what(gate: Gate) -> str:
-    if gate.quantile is not None:
-        return f"its p{100 * gate.quantile:g}"
-    return "its mean" if gate.statistic is Statistic.MEAN else "its rate"
-
-
-def _side(gate: Gate) -> str:
-    return "below" if gate.is_lower_better else "above"
-
-
-def _sides(state: _State) -> tuple[Side, Side]:
-    """Return what was counted in the step."""
-    if state.ratio is not None:
-        step = state.ratio.step
-        return Side(step.exposed_new, step.events_new), Side(step.exposed_control, step.events_control)
-    if state.rate is not None:
-        return Side(state.rate.exposed, state.rate.events), Side()
-    if state.means is not None:
-        new, control = state.means.step.new, state.means.step.control
-        return Side(new.count, mean=new.mean), Side(control.count, mean=control.mean)
-    if state.bounded is not None:
-        return Side(state.bounded.step.count, mean=state.bounded.step.mean), Side()
-    return Side(), Side()
-
-
-def _estimate(gate: Gate, state: _State, alpha: float) -> tuple[float | None, float | None, float | None]:
-    """Return ratio and interval in the step; without a relative limit, the interval of the new side's own value."""
-    if state.ratio is not None:
-        return state.ratio.step.ratio, *state.ratio.step.interval(alpha)
-    if state.means is not None and gate.relative is not None:
-        return state.means.ratio, *state.means.interval(alpha)
-    if state.means is not None:
-        return None, *state.means.mean_interval(alpha)
-    if state.rate is not None and gate.relative is None and state.rate.exposed:
-        return None, *state.rate.interval(alpha)
-    if state.bounded is not None and state.bounded.step.count:
-        return None, *state.bounded.step.interval()
-    return None, None, None

@@ -89,7 +89,7 @@ def moved(rollout: Rollout, move: Move, now: datetime, flag_version: int | None)
         return rollout
     changes: dict[str, object] = {
         "state": state,
-        "why": move.why[:LONGEST_WHY],
+        "why": rollout.why if move.kind is MoveKind.ADOPT else move.why[:LONGEST_WHY],
         "failing": move.failing,
         "overruled": tuple(sorted({*rollout.overruled, *move.overrules})),
         "state_since": rollout.state_since if state is rollout.state else now,

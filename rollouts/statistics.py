@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue, TypeAdapter
 
-from rollouts.counters import At, Counts, Span, counters
+from rollouts.counters import At, Counter, Counts, Span, counters, kind_of
 from rollouts.evidence import Recent
 from rollouts.firsts import Firsts
 from rollouts.gates import GateStatistics
@@ -78,11 +78,12 @@ class Statistics:
         self._tick_s = min(TICK_S, plan.interval_s)
         self.gates = _gates(plan, kept.get("gates"))
         spans = Span(self._tick_s), Span(self._tick_s, OUTCOME_TICKS * self._tick_s)
-        self._counters = [
-            counter
-            for name, gate in plan.gates.items()
-            for counter in counters(name, gate, self.gates[name], spans, self._state.open)
-        ]
+        self._counters: list[Counter] = []
+        self._reported: dict[str, list[Counter]] = {}
+        for name, gate in plan.gates.items():
+            of_gate = [*counters(name, gate, self.gates[name], spans, self._state.open)]
+            self._counters += of_gate
+            self._reported.setdefault(kind_of(gate.metric), []).extend(of_gate)
 
     def dump(self) -> dict[str, JsonValue]:
         """Return all of it as JSON values."""
@@ -123,7 +124,7 @@ class Statistics:
         at = At(state.tick, state.visit, place.began_at == state.began_at)
         if line.is_exposure and line.is_new and at.is_current and firsts.is_new((line.unit, f"@{state.visit}")):
             state.units += 1
-        for counter in self._counters:
+        for counter in self._counters if line.is_exposure else self._reported.get(line.kind, ()):
             counter.take(line, at, firsts)
 
     def close(self, now: float) -> None:

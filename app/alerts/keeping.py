@@ -9,7 +9,7 @@ import structlog
 
 from app.alerts.acting import SAME_S
 from app.alerts.model import again
-from app.stores.alerts import AlertRow, Alerts, KeptAlert
+from app.stores.alerts import AlertRow, Alerts
 from app.stores.records import StoreRefusedError, StoreUnavailableError
 
 log = structlog.get_logger("crossfade.alerts")
@@ -24,9 +24,7 @@ MOST_WAITING = 1000
 @dataclass(eq=False)
 class _Batch:
     rows: Sequence[AlertRow]
-    kept: asyncio.Future[Sequence[KeptAlert]] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    kept: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Keeping:
@@ -37,15 +35,15 @@ class Keeping:
         self._waiting: deque[_Batch] = deque()
         self._news = asyncio.Event()
 
-    async def keep(self, rows: Sequence[AlertRow]) -> Sequence[KeptAlert] | None:
-        """Keep alerts, and return them as they are kept; None when the database takes longer: they are kept later."""
+    async def keep(self, rows: Sequence[AlertRow]) -> bool:
+        """Keep alerts, and say whether they are; false when the database takes longer: they are kept later."""
         batch = _Batch(rows)
         self._waiting.append(batch)
         while sum(len(each.rows) for each in self._waiting) > MOST_WAITING and len(self._waiting) > 1:
             log.error("alerts are not kept: the database is away", alerts=len(self._waiting.popleft().rows))
         self._news.set()
         await asyncio.wait({batch.kept}, timeout=PATIENCE_S)
-        return batch.kept.result() if batch.kept.done() else None
+        return batch.kept.done()
 
     async def run(self) -> None:
         """Keep what comes until cancelled."""
@@ -69,15 +67,14 @@ class Keeping:
         while self._waiting:
             batch = self._waiting[0]
             try:
-                kept = await self._store.add_alerts(batch.rows, SAME_S, again)
+                await self._store.add_alerts(batch.rows, SAME_S, again)
             except StoreRefusedError as error:
                 log.error("alerts are not kept: the database refuses them", why=str(error))  # noqa: TRY400 - told, not traced
-                kept = []
             except StoreUnavailableError as error:
                 if not is_away:
                     log.warning("alerts wait: they cannot be written", why=str(error))
                 return True
             if self._waiting and self._waiting[0] is batch:
                 self._waiting.popleft()
-            batch.kept.set_result(kept)
+            batch.kept.set_result(None)
         return False

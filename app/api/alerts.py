@@ -77,9 +77,9 @@ async def take_alerts(
         _known(services.live.state.routes, body.route)
     taken = await services.alerts.take(alerts_of(body, route), principal.name)
     _refuse_if_failed(taken)
-    is_kept = taken.kept is not None
-    response.status_code = 200 if is_kept else 202
-    return AlertsTaken(alerts=[_taken(each) for each in taken.handled], kept=is_kept, note="" if is_kept else NOT_KEPT)
+    response.status_code = 200 if taken.is_kept else 202
+    note = "" if taken.is_kept else NOT_KEPT
+    return AlertsTaken(alerts=[_taken(each) for each in taken.handled], kept=taken.is_kept, note=note)
 
 
 @router.get("/webhook")

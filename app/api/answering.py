@@ -9,11 +9,14 @@ from app.api.reading import read_answer
 from app.api.relay import Passing, pass_on, pass_whole
 from app.cached import Given, cache_marks
 from app.errors import Code, ProblemError
-from app.outcomes.recording import Ended
+from app.measures.book import Place, place_of
+from app.measures.ended import Ended, ended_of
+from app.refresh import NO_STEP
 from app.shadows.watched import Watched
 from app.traffic import Choice
 from app.wiring import Services
-from routers.attempts import failure_status, first_cause, retry_after_s
+from flags.names import Reason
+from routers.attempts import Dispatched, failure_status, first_cause, retry_after_s
 from routers.call import Answer, Call, Headers
 from routers.causes import UNSENT
 from routers.dispatch import may_repeat
@@ -21,6 +24,11 @@ from routers.model import Route
 from routers.profiles.signals import NO_SIGNALS, Signals
 
 log = structlog.get_logger("crossfade.route")
+
+LEFT = 499
+"""The status of a call whose caller left before the answer, as nginx counts it."""
+
+NOBODY = Dispatched(None, None, ())
 
 _FAILURE = {502: Code.ROUTE_FAILED, 503: Code.ROUTE_UNAVAILABLE, 504: Code.ROUTE_TIMEOUT}
 
@@ -79,13 +87,31 @@ async def _pass(
 
 
 def _record(services: Services, exchange: Exchange, status: int, passed: Passed) -> None:
-    """Make an outcome of the call itself, where its route or a rollout asks for it."""
-    route, given = exchange.route, exchange.given
-    if route.record is None and route.name not in services.live.state.steered:
-        return
-    is_whole, has_left = passed.how is Passing.WHOLE, passed.how is Passing.LEFT
-    ended = Ended(given.carried, status, exchange.began, is_whole, passed.signals, given.result, has_left)
-    services.outcomes.recorder.record(route, exchange.decision_id, ended)
+    """Count the call, and make an outcome of it where its route or a rollout asks for that."""
+    route, choice, given = exchange.route, exchange.choice, exchange.given
+    ms = (services.clock.monotonic() - exchange.began) * 1000
+    how, signals = passed
+    is_whole, has_left = how is Passing.WHOLE, how is Passing.LEFT
+    ended = ended_of(Ended, (given.carried, status, ms, is_whole, signals, given.result, has_left))
+    is_steered, step = route.name in services.live.state.steered, NO_STEP
+    if is_steered and choice.plan.reason is Reason.SPLIT:
+        step = services.live.state.step_of(route.name, choice.decision.version)
+    place = place_of(Place, (route.name, choice.plan.decided, *step))
+    services.measures.count_call(place, ended)
+    if is_steered or route.record is not None:
+        services.outcomes.recorder.record(route, exchange.decision_id, ended)
+
+
+def note_left(services: Services, route: Route, choice: Choice, began: float) -> None:
+    """Make an outcome of a call whose caller did not wait for its answer, if a step of a rollout decided it.
+
+    Without that, a side would be the better the sooner people give up waiting for it.
+    """
+    rollout, _ = services.live.state.step_of(route.name, choice.decision.version)
+    if rollout:
+        ms = (services.clock.monotonic() - began) * 1000
+        ended = Ended(NOBODY, LEFT, ms, is_whole=False, has_left=True)
+        services.outcomes.recorder.record(route, services.traffic.named(route.name, choice, ""), ended)
 
 
 def _watched(services: Services, exchange: Exchange) -> Watched | None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 
-from app.api.answering import Exchange, answer
-from app.api.asgi import Receive, Scope, Send
+from app.api.answering import Exchange, answer, note_left
+from app.api.asgi import CallerLeftError, Receive, Scope, Send
 from app.api.bodies import body_or_upload
 from app.api.forwarding import forwarded_headers
 from app.api.leaving import WATCHED_AFTER_S, UnlessLeft
@@ -60,6 +60,9 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
             given = await services.cached.carry(route, choice, context, call)
     except UnsafeCallError as error:
         raise _unsafe(error) from error
+    except CallerLeftError:
+        note_left(services, route, choice, began)
+        raise
     decision_id = services.traffic.named(name, choice, given.carried.backend or "")
     return await answer(services, Exchange(route, call, choice, given, decision_id, began), receive, send)
 

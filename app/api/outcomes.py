@@ -11,10 +11,9 @@ from app.api.asgi import JSON_HEADERS, Receive, Scope, Send, parsed, read_body, 
 from app.api.params import PRINCIPAL, admitted, may_use
 from app.auth import Principal, Role
 from app.errors import Code, ProblemError
-from app.outcomes.attribution import MayReport
+from app.outcomes.attribution import Attributed, MayReport
 from app.outcomes.model import MOST, Outcome, Refusal, RefusedError
 from app.outcomes.pipeline import FullError
-from app.stores.outcomes import OutcomeRow
 from app.wiring import Services
 from routers.model import Route
 
@@ -92,36 +91,39 @@ async def report(services: Services, scope: Scope, receive: Receive, send: Send,
     # how deep an outcome may be is seen when it is written out; to look through the whole body first takes longer
     reported = _outcomes(parsed(body, len(body)))
     attributor, received = services.outcomes.attributor, services.outcomes.attributor.now()
-    rows: list[OutcomeRow] = []
+    taken: list[Attributed] = []
     refused: list[dict[str, Any]] = []
     for start in range(0, len(reported), AT_ONCE):
         if start:
             await asyncio.sleep(0)
         for index in range(start, min(start + AT_ONCE, len(reported))):
             try:
-                rows.append(attributor.row_of(reported[index], may_report, received))
+                taken.append(attributor.attributed(reported[index], may_report, received))
             except RefusedError as error:
                 refused.append({"index": index, "code": error.code, "detail": error.detail})
-    _take(services, rows, refused)
-    await respond(send, 202, JSON_HEADERS, orjson.dumps({"accepted": len(rows), "refused": refused}))
+    _take(services, taken, refused)
+    await respond(send, 202, JSON_HEADERS, orjson.dumps({"accepted": len(taken), "refused": refused}))
     return 202
 
 
-def _take(services: Services, rows: list[OutcomeRow], refused: list[dict[str, Any]]) -> None:
+def _take(services: Services, taken: list[Attributed], refused: list[dict[str, Any]]) -> None:
     """Put the rows into the pipeline. Raises ProblemError 422 when there are none, 429 when there is no room."""
     for code, count in Counter(each["code"] for each in refused).items():
         services.metrics.count_outcomes(code, count)
-    if not rows:
+    if not taken:
         detail = f"none of these outcomes can be taken; the first: {refused[0]['code']}: {refused[0]['detail']}"
         raise ProblemError(422, Code.OUTCOMES_REFUSED, detail, refused=refused)
     try:
-        services.outcomes.pipeline.add(rows)
+        services.outcomes.pipeline.add([each.row for each in taken])
     except FullError:
-        services.metrics.count_outcomes(Code.OUTCOMES_FULL, len(rows))
+        services.metrics.count_outcomes(Code.OUTCOMES_FULL, len(taken))
         wait = {"Retry-After": str(math.ceil(services.settings.outcome_flush_s))}
         detail = "too many outcomes wait to be written; none of these were taken"
         raise ProblemError(429, Code.OUTCOMES_FULL, detail, headers=wait) from None
-    services.metrics.count_outcomes("accepted", len(rows))
+    services.metrics.count_outcomes("accepted", len(taken))
+    for row, place, value in taken:
+        if place.side:
+            services.measures.count_outcome(place, row.kind, value)
 
 
 def _outcomes(body: Any) -> list[Any]:

@@ -60,7 +60,7 @@ class StepBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: ReasonText = ""
-    to: Annotated[int | None, Field(ge=0, le=31, strict=True)] = None
+    to: Annotated[int | None, Field(ge=0, le=31)] = None
 
 
 class RolloutView(Rollout):

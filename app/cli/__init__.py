@@ -20,6 +20,7 @@ from app.cli import (
     rollouts,
     routes,
     serve,
+    simulate,
     status,
     stores,
     tokens,
@@ -50,7 +51,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (rollouts, rollout_orders, rollout_watch, plans):
+for part in (rollouts, rollout_orders, rollout_watch, plans, simulate):
     rollout.commands.add_typer(part.commands)
 for module in (serve, demo, status, kills, alerts, breakers, compare, transfer, stores):
     app.add_typer(module.commands)

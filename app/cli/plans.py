@@ -26,7 +26,10 @@ ForRoute = Annotated[str | None, typer.Option("--route", metavar="ROUTE", help="
 
 @plan.command("check", epilog=epilog("crossfade rollout plan check plan.yaml", "crossfade rollout plan check rag"))
 def check(source: PlanSource, flag: ForFlag = None, route: ForRoute = None, as_json: AsJson = False) -> None:
-    """Say whether a plan can be gone, and what it does step by step; ends with 1 when it cannot."""
+    """Say whether a plan can be gone, and what it does.
+
+    Ends with 1 and all that is wrong when it cannot.
+    """
     with telling():
         from app.cli.plan_files import plan_document, plan_of  # noqa: PLC0415 - YAML is for plans alone
 
@@ -52,7 +55,7 @@ def list_plans(context: typer.Context, as_json: AsJson = False) -> None:
 def show_plan(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The plan's name, such as rag.")], as_json: AsJson = False
 ) -> None:
-    """Write a shipped plan as YAML, with its comments, to be changed and used."""
+    """Write a shipped plan as YAML, with its comments."""
     with telling():
         from app.cli.plan_files import plan_document, plan_of, shipped_text  # noqa: PLC0415 - as above
 

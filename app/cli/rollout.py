@@ -12,7 +12,7 @@ from app.cli.command import Key, Reason, command, group
 from app.cli.output import Show
 from app.cli.words import served
 
-commands = group("Set the share of everyone that gets the new side, or let it steer itself by a plan.")
+commands = group("Set the new side's share, or let it steer itself.")
 
 
 def percentage(text: str) -> float:

@@ -14,8 +14,8 @@ from app.cli.rollouts import Id, To, in_a_line
 commands = typer.Typer()
 
 PLAIN: Mapping[str, str] = {
-    "pause": "Stop raising the share; guardrails go on, and still send everyone back.",
-    "resume": "Go on after a pause, at the step whose share is in force.",
+    "pause": "Stop raising the share; guardrails go on.",
+    "resume": "Go on after a pause.",
     "approve": "Approve a step that has passed and waits for it.",
     "rollback": "Send everyone back to the control now.",
     "abort": "End it, and leave the percentage as it is.",

@@ -31,9 +31,10 @@ def watch(
     rollout: Id,
     interval: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="How often to look.")] = 2.0,
 ) -> None:
-    """Show a rollout and its gates as they go; with --json a line for each change.
+    """Show a rollout and its gates as they go.
 
-    Ends with 0 when it is completed, 3 when it was rolled back, 4 when it is paused or aborted; Ctrl-C ends with 0.
+    With --json it writes a line for each change. Ends with 0 when it is completed, 3 when it was rolled back, 4 when
+    it is paused or aborted; Ctrl-C ends with 0.
     """
     said = None
     while True:

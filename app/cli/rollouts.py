@@ -59,7 +59,10 @@ def create(
     start: Annotated[bool, typer.Option("--start", help="Start it at once.")] = False,
     reason: Reason = "",
 ) -> None:
-    """Make a rollout of a plan; a draft moves nobody until it is started."""
+    """Make a rollout of a plan.
+
+    A draft moves nobody until it is started.
+    """
     from app.cli.plan_files import plan_document  # noqa: PLC0415 - YAML is for plans alone
 
     body = {"plan": plan_document(source, flag, route), "reason": reason}
@@ -102,7 +105,7 @@ def _table(page: Mapping[str, Any]) -> Iterator[Block]:
 
 @command(commands, "show", "crossfade rollout show rag-v2-1", "crossfade rollout show rag-v2-1 --json | jq .progress")
 def show_rollout(service: Service, show: Show, rollout: Id) -> None:
-    """Show where a rollout is, and what each gate of its step still needs."""
+    """Show where a rollout is, and what its gates need."""
     show(service.get(f"/rollouts/{part(rollout)}").having("plan"), rollout_blocks)
 
 
@@ -177,7 +180,7 @@ def evaluations(
     rollout: Id,
     limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Most evaluations.")] = 20,
 ) -> None:
-    """Show what was judged of a rollout and when, newest first."""
+    """Show what was judged of a rollout, newest first."""
     show(service.get(f"/rollouts/{part(rollout)}/evaluations", limit=limit).having("items"), _evaluations)
 
 

@@ -65,8 +65,9 @@ class Notice(BaseModel):
 def text_of(kind: NoticeKind, facts: Mapping[str, JsonValue]) -> str:
     """Tell what happened in one line; &, < and > are written as chats want them, so that no fact calls a channel."""
     told = [f"{name} {facts[name]}" for name in SUBJECTS if facts.get(name) is not None]
-    if facts.get("percentage") is not None:
-        told.append(f"at {facts['percentage']} %")
+    percentage = facts.get("percentage")
+    if isinstance(percentage, int | float):
+        told.append(f"at {percentage:g} %")
     line = f"{HEADLINES[kind]}: {', '.join(told)}" if told else HEADLINES[kind]
     line += f" - {facts['why']}" if facts.get("why") else ""
     line += f" (by {facts['actor']})" if facts.get("actor") else ""

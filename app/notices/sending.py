@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 import structlog
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from app.clock import Clock
 from app.metrics import Metrics
@@ -83,7 +83,11 @@ class Notices:
         """Tell what happened, soon. Takes no time, and never raises."""
         if self._address is None:
             return
-        notice = Notice(id=uuid4().hex, kind=kind, text=text_of(kind, facts), facts={**facts})
+        try:
+            notice = Notice(id=uuid4().hex, kind=kind, text=text_of(kind, facts), facts={**facts})
+        except ValidationError:
+            log.exception("a notice cannot be written", kind=kind)
+            return
         if len(self._tasks) >= MOST_WAITING:
             self._metrics.count_notice(kind, NoticeResult.DROPPED)
             log.error("a notice is dropped: too many wait", kind=kind, text=notice.text)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app.clock import Clock
 from app.decision_ids import Decided, DecisionIds, UnknownDecisionError, UnsignedDecisionError
 from app.errors import Code, invalid
+from app.measures.book import Place, place_of
 from app.outcomes.model import (
     AHEAD_S,
     METADATA_BYTES,
@@ -21,10 +22,11 @@ from app.outcomes.model import (
     Refusal,
     RefusedError,
 )
-from app.refresh import Live, State
+from app.refresh import NO_STEP, Live
 from app.settings import Settings
 from app.stores.outcomes import OutcomeRow
 from flags.evaluate import evaluate
+from flags.names import Reason
 from routers.model import Route
 from routers.plan import plan
 
@@ -35,12 +37,23 @@ MayReport = Callable[[str, Route | None], bool]
 
 
 class Basis(NamedTuple):
-    """What an outcome is of: the decision, its whole id if it was given, by what it is attributed, and its rollout."""
+    """What an outcome is of: the decision, its whole id if it was given, and by what it is attributed."""
 
     decision: Decided
     decision_id: str | None
     attributed_by: Attribution
-    rollout: str | None = None
+
+
+class Attributed(NamedTuple):
+    """What is kept of an outcome, and where its value counts; the side is "" for one that counts for none."""
+
+    row: OutcomeRow
+    place: Place
+    value: float
+
+
+# what a named tuple's own constructor calls, at half the price: it is made for each outcome
+attributed_of = tuple.__new__
 
 
 class Instant(NamedTuple):
@@ -70,8 +83,8 @@ class Attributor:
         """Return the time at which outcomes are received that come together."""
         return Instant.of(self._clock.wall())
 
-    def row_of(self, reported: Any, may_report: MayReport, received: Instant) -> OutcomeRow:
-        """Return what is kept of one reported outcome. Raises RefusedError."""
+    def attributed(self, reported: Any, may_report: MayReport, received: Instant) -> Attributed:
+        """Return what is kept of one reported outcome, and where it counts. Raises RefusedError."""
         outcome = _checked(reported)
         happened = received if outcome.at is None else Instant.of(outcome.at.timestamp())
         self._check_time(happened.at, received.at)
@@ -82,16 +95,22 @@ class Attributor:
         state, route = self._live.state, basis.decision.route
         if not may_report(route, state.routes.get(route)):
             raise RefusedError(Refusal.FORBIDDEN, f'the token may not report of route "{route}"')
-        return row(
-            basis._replace(rollout=rollout_of(state, basis.decision)) if route in state.steered else basis,
+        value = 1.0 if outcome.value is None else outcome.value
+        rollout, step = state.step_of(route, basis.decision.flag_version)
+        kept = row(
+            basis,
             id=outcome.id or self._ids.next_number(),
             kind=outcome.kind,
-            value=1.0 if outcome.value is None else outcome.value,
+            value=value,
             happened=happened,
             received=received,
             metadata=outcome.metadata,
             model=outcome.model,
+            rollout=rollout,
         )
+        if basis.decision.reason != Reason.SPLIT:
+            rollout, step = NO_STEP
+        return attributed_of(Attributed, (kept, place_of(Place, (route, kept.side, rollout, step)), value))
 
     def _check_time(self, at: float, now: float) -> None:
         if at > now + AHEAD_S:
@@ -125,12 +144,6 @@ class Attributor:
         return Basis(decided, None, Attribution.UNIT)
 
 
-def rollout_of(state: State, decision: Decided) -> str | None:
-    """Return the id of the rollout that a decision belongs to a step of, None for none."""
-    rollout = state.steered.get(decision.route)
-    return None if rollout is None or rollout.stage_of(decision.flag_version) is None else rollout.id
-
-
 def row(
     basis: Basis,
     *,
@@ -141,10 +154,14 @@ def row(
     received: Instant,
     metadata: Mapping[str, Any],
     model: ModelRecord | None,
+    rollout: str,
     metadata_bytes: int = METADATA_BYTES,
 ) -> OutcomeRow:
-    """Return an outcome as it is kept. Raises RefusedError when it is too large, or holds what no database keeps."""
-    decision, decision_id, attributed_by, rollout = basis
+    """Return an outcome as it is kept; `rollout` is "" for none.
+
+    Raises RefusedError when it is too large, or holds what no database keeps.
+    """
+    decision, decision_id, attributed_by = basis
     side = "" if attributed_by is Attribution.LATE else decision.decided
     told = {
         "id": id,
@@ -160,13 +177,13 @@ def row(
         "decision_id": decision_id,
         "decided_at": f"{_second(decision.at)}.000000+00:00" if decision_id else None,
         "attributed_by": attributed_by,
-        "rollout": rollout,
+        "rollout": rollout or None,
         "value": value,
         "metadata": _bounded("metadata", metadata, metadata_bytes),
         "model": _bounded("model", model.model_dump(), MODEL_BYTES) if model else None,
     }
     body = orjson.dumps(told).decode()
-    return OutcomeRow(id, decision.route, side, kind, happened.text, received.text, body, rollout)
+    return OutcomeRow(id, decision.route, side, kind, happened.text, received.text, body, rollout or None)
 
 
 # what `model_validate` calls in the end: a third of its time is the way there

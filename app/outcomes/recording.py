@@ -1,19 +1,19 @@
 """Carried calls as outcomes of the kind `call`, where a route or a rollout asks for it; a call never waits for that."""
 
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.clock import Clock
 from app.decision_ids import Decided, DecisionIds, held
+from app.measures.ended import Ended
 from app.metrics import Metrics
-from app.outcomes.attribution import Basis, Instant, rollout_of, row
+from app.outcomes.attribution import Basis, Instant, row
 from app.outcomes.model import Attribution, OutcomeKind, RefusedError
 from app.outcomes.pipeline import FullError, Pipeline
 from app.refresh import Live
 from app.stores.outcomes import OutcomeRow
-from routers.attempts import Dispatched
 from routers.model import Route
-from routers.profiles.signals import NO_SIGNALS, Signals
+from routers.profiles.signals import NO_SIGNALS
 
 ALL_HASHES = 2**64
 
@@ -25,22 +25,6 @@ BETWEEN_AGREEMENTS_S = 0.05
 
 _TEXTS = frozenset({"items", "scores", "fallback"})
 """Signals that may be too long to be kept, or hold what no database keeps, and those that mean nothing without them."""
-
-
-class Ended(NamedTuple):
-    """How a call ended: it `began` at a monotonic time; `is_whole` is false for an answer that was cut off.
-
-    `has_left`: it was, because its caller did not wait for the rest. `cache` is what the cache had to do with it, None
-    without one.
-    """
-
-    carried: Dispatched
-    status: int
-    began: float
-    is_whole: bool
-    signals: Signals = NO_SIGNALS
-    cache: str | None = None
-    has_left: bool = False
 
 
 class Recorder:
@@ -57,16 +41,16 @@ class Recorder:
     def record(self, route: Route, decision_id: str, ended: Ended) -> None:
         """Record a call that has ended, if it is to be; when there is no room it is dropped and counted."""
         decided = held(decision_id)
-        rollout = rollout_of(self._live.state, decided)
-        if rollout is None and not self._is_sampled(route, decided):
+        rollout, _ = self._live.state.step_of(decided.route, decided.flag_version)
+        if not rollout and not self._is_sampled(route, decided):
             return
-        basis, metadata = Basis(decided, decision_id, Attribution.DECISION, rollout), _metadata(ended)
+        basis, metadata = Basis(decided, decision_id, Attribution.DECISION), _metadata(ended)
         try:
-            kept = self._row(basis, ended.began, metadata)
+            kept = self._row(basis, ended.ms, metadata, rollout)
         except RefusedError:
             told = metadata["signals"].items()
             numbers = {name: value for name, value in told if name not in _TEXTS}
-            kept = self._row(basis, ended.began, metadata | {"signals": numbers})
+            kept = self._row(basis, ended.ms, metadata | {"signals": numbers}, rollout)
         self._keep(route.name, kept)
 
     def agreed(self, decision_id: str, agreement: float) -> None:
@@ -75,12 +59,12 @@ class Recorder:
         if not state.steered:
             return
         decided = held(decision_id)
-        rollout = rollout_of(state, decided)
+        rollout, _ = state.step_of(decided.route, decided.flag_version)
         now = self._clock.monotonic()
-        if rollout is None or now < self._next_agreement_at.get(decided.route, now):
+        if not rollout or now < self._next_agreement_at.get(decided.route, now):
             return
         self._next_agreement_at[decided.route] = now + BETWEEN_AGREEMENTS_S
-        basis, at = Basis(decided, decision_id, Attribution.DECISION, rollout), Instant.of(self._clock.wall())
+        basis, at = Basis(decided, decision_id, Attribution.DECISION), Instant.of(self._clock.wall())
         kept = row(
             basis,
             id=f"agreement-{decided.number}",
@@ -90,6 +74,7 @@ class Recorder:
             received=at,
             metadata={},
             model=None,
+            rollout=rollout,
         )
         with suppress(FullError):
             self._pipeline.add([kept])
@@ -107,17 +92,18 @@ class Recorder:
         else:
             self._metrics.count_recorded_call(route, dropped=False)
 
-    def _row(self, basis: Basis, began: float, metadata: dict[str, Any]) -> OutcomeRow:
+    def _row(self, basis: Basis, ms: float, metadata: dict[str, Any], rollout: str) -> OutcomeRow:
         now = Instant.of(self._clock.wall())
         return row(
             basis,
             id=f"call-{basis.decision.number}",
             kind=OutcomeKind.CALL,
-            value=round((self._clock.monotonic() - began) * 1000, 3),
+            value=round(ms, 3),
             happened=now,
             received=now,
             metadata=metadata,
             model=None,
+            rollout=rollout,
             metadata_bytes=CALL_BYTES,
         )
 

@@ -1,4 +1,4 @@
-"""Forgets outcomes that have been kept for long enough, and what was kept of rollouts, a few at a time."""
+"""Forgets outcomes and measures that have been kept for long enough, and what was kept of rollouts, in steps."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,6 +11,7 @@ from app.clock import Clock
 from app.refresh import Live
 from app.settings import Settings
 from app.stores.aftermath import Aftermath
+from app.stores.measures import MEASURES_KEPT_S
 from app.stores.records import StoreUnavailableError
 from rollouts.model import FINAL
 
@@ -51,6 +52,8 @@ class Retention:
         before, rollouts = self._clock.now() - self._kept, self._live.state.rollouts.values()
         ended = [rollout.id for rollout in rollouts if rollout.state in FINAL]
         pruned = await _in_steps(lambda: self._kept_in.prune(before, AT_ONCE))
+        over = int(self._clock.wall()) - MEASURES_KEPT_S
+        pruned += await _in_steps(lambda: self._kept_in.prune_measures(over, AT_ONCE))
         pruned += await _in_steps(lambda: self._kept_in.prune_first_events(ended, AT_ONCE))
         for rollout in [each.id for each in rollouts if each.is_active]:
             pruned += await _in_steps(partial(self._kept_in.prune_evaluations, rollout, AT_ONCE))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 
 from app.clock import Clock
-from app.errors import ProblemError
+from app.errors import Code, ProblemError
 from app.refresh import Live
 from app.steering.facts import BreakerWatch, facts_of
 from app.steering.judging import Judging
@@ -52,6 +52,7 @@ class Controller:
         self._chronicle = chronicle
         self._clock = clock
         self._held: set[str] = set()
+        self._unmoved: dict[str, Code] = {}
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
@@ -116,8 +117,11 @@ class Controller:
         try:
             await self._mover.make(rollout, move, evidence.facts.flag_version)
         except ProblemError as problem:
-            log.warning("a rollout did not move", rollout=rollout.id, move=move.kind, why=problem.detail)
+            if self._unmoved.get(rollout.id) != problem.code:
+                log.warning("a rollout does not move", rollout=rollout.id, move=move.kind, why=problem.detail)
+            self._unmoved[rollout.id] = problem.code
             return False
+        self._unmoved.pop(rollout.id, None)
         return True
 
     def _tell_of_long_hold(self, rollout: Rollout) -> None:

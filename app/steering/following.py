@@ -13,13 +13,13 @@ from rollouts.model import Rollout
 from rollouts.seen import Seen
 from rollouts.statistics import Statistics
 
-PAGE = 2000
+PAGE = 500
 """Lines of one question, and of one transaction."""
 
 SLICE = 200
 """Lines that are read, or folded, before other work gets its turn: some milliseconds."""
 
-MOST_PAGES = 10
+MOST_PAGES = 40
 """Pages of one look: who is behind by more is caught up with before it is judged again, and others get a turn."""
 
 GAP_S = 0.01

@@ -1,10 +1,10 @@
 """What was raised and what was told, kept in SQL: alerts for 30 days, and the last notices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from app.stores.database import Database
 from app.stores.schema import ALERTS, NOTICES
@@ -30,7 +30,7 @@ class AlertRow(NamedTuple):
 
 
 class KeptAlert(NamedTuple):
-    """An alert as it is kept: it came `times` times, first `at` and last `last_at`."""
+    """An alert as it is kept: it came `times` times, first `at` and last `last_at`; `seq` is 0 until it is kept."""
 
     seq: int
     at: datetime
@@ -61,6 +61,8 @@ class NoticeRow(NamedTuple):
 Again = Callable[[str, str], str]
 """Says what is kept of a body and the one with which the same alert came again."""
 
+_Name = tuple[str, str]
+
 _COLUMNS = tuple(ALERTS.c[name] for name in KeptAlert._fields)
 _NOTICE = tuple(NOTICES.c[name] for name in NoticeRow._fields)
 
@@ -68,19 +70,18 @@ _NOTICE = tuple(NOTICES.c[name] for name in NoticeRow._fields)
 class Alerts(Database):
     """A database that keeps alerts and notices. Every method raises StoreUnavailableError."""
 
-    async def add_alerts(self, rows: Sequence[AlertRow], same_s: float, again: Again) -> Sequence[KeptAlert]:
-        """Keep alerts in order, and return them as they are kept; one that came within `same_s` before counts up."""
+    async def add_alerts(self, rows: Sequence[AlertRow], same_s: float, again: Again) -> None:
+        """Keep alerts, all or none; one that came within `same_s` before counts up."""
 
-        def add(connection: Connection) -> Sequence[KeptAlert]:
+        def add(connection: Connection) -> None:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(ONE_WRITER)))
-            kept = [_add(connection, row, timedelta(seconds=same_s), again) for row in rows]
-            if rows:
-                over = rows[-1].at - timedelta(days=KEPT_DAYS)
-                connection.execute(delete(ALERTS).where(ALERTS.c.last_at < over))
-            return kept
+            _add(connection, rows, timedelta(seconds=same_s), again)
+            over = rows[-1].at - timedelta(days=KEPT_DAYS)
+            connection.execute(delete(ALERTS).where(ALERTS.c.last_at < over))
 
-        return await self._write(add)
+        if rows:
+            await self._write(add)
 
     async def alerts(self, wanted: WantedAlerts, before: int | None, limit: int) -> Sequence[KeptAlert]:
         """Return the wanted alerts, newest first: those with a `seq` below `before`."""
@@ -112,26 +113,38 @@ class Alerts(Database):
         return [NoticeRow(*row) for row in found]
 
 
-def _add(connection: Connection, row: AlertRow, same: timedelta, again: Again) -> KeptAlert:
-    before = connection.execute(_newest(row, same)).one_or_none()
-    if before is None:
-        return _insert(connection, row)
-    known = KeptAlert(*before)
-    changed: dict[str, Any] = {"body": again(known.body, row.body), "severity": row.severity}
-    if not row.is_resolved:
-        changed |= {"times": known.times + 1, "last_at": row.at}
-    connection.execute(update(ALERTS).where(ALERTS.c.seq == known.seq).values(changed))
-    return known._replace(**changed)
+def _add(connection: Connection, rows: Sequence[AlertRow], same: timedelta, again: Again) -> None:
+    """Keep alerts with a few statements, however many they are: a storm comes in one body."""
+    known = _newest(connection, {row.fingerprint for row in rows})
+    changed: dict[_Name, KeptAlert] = {}
+    for row in rows:
+        name = (row.fingerprint, row.route)
+        before = changed.get(name) or known.get(name)
+        is_it = before is not None and (row.is_resolved or before.last_at > row.at - same)
+        changed[name] = _counted_up(before, row, again) if before is not None and is_it else _first(row)
+    made = [{"fingerprint": name[0], **_values(each)} for name, each in changed.items() if not each.seq]
+    if made:
+        connection.execute(insert(ALERTS), made)
+    renewed = [{"its_seq": each.seq, **_values(each)} for each in changed.values() if each.seq]
+    if renewed:
+        connection.execute(update(ALERTS).where(ALERTS.c.seq == bindparam("its_seq")), renewed)
 
 
-def _newest(row: AlertRow, same: timedelta) -> Select[Any]:
-    is_it = (ALERTS.c.fingerprint == row.fingerprint, ALERTS.c.route == row.route)
-    newest = select(*_COLUMNS).where(*is_it).order_by(ALERTS.c.seq.desc()).limit(1)
-    return newest if row.is_resolved else newest.where(ALERTS.c.last_at > row.at - same)
+def _newest(connection: Connection, fingerprints: set[str]) -> Mapping[_Name, KeptAlert]:
+    is_one = ALERTS.c.fingerprint.in_(fingerprints)
+    last = select(func.max(ALERTS.c.seq)).where(is_one).group_by(ALERTS.c.fingerprint, ALERTS.c.route)
+    found = connection.execute(select(ALERTS.c.fingerprint, *_COLUMNS).where(ALERTS.c.seq.in_(last))).all()
+    return {(row.fingerprint, row.route): KeptAlert(*row[1:]) for row in found}
 
 
-def _insert(connection: Connection, row: AlertRow) -> KeptAlert:
-    fields: dict[str, Any] = {name: getattr(row, name) for name in ("at", "severity", "route", "body")}
-    fields |= {"last_at": row.at, "times": 1}
-    made = insert(ALERTS).values(fingerprint=row.fingerprint, **fields).returning(ALERTS.c.seq)
-    return KeptAlert(seq=connection.execute(made).scalar_one(), **fields)
+def _counted_up(before: KeptAlert, row: AlertRow, again: Again) -> KeptAlert:
+    after = before._replace(body=again(before.body, row.body), severity=row.severity)
+    return after if row.is_resolved else after._replace(times=before.times + 1, last_at=row.at)
+
+
+def _first(row: AlertRow) -> KeptAlert:
+    return KeptAlert(0, row.at, row.at, row.severity, row.route, 1, row.body)
+
+
+def _values(kept: KeptAlert) -> dict[str, Any]:
+    return {name: value for name, value in kept._asdict().items() if name != "seq"}

@@ -62,9 +62,9 @@ def _quantiles(runs: int) -> Iterator[Claim]:
     limit = [observed(P95_WITH_SLACK, _latencies(1.2, chance("p95", run)), 3) for run in range(runs)]
     yield _failed("rolled back at a limit of 1.2 x the time: p95, ramp", limit)
     margin = [observed(P95_WITH_SLACK, _latencies(1.5, chance("p95", run)), 3) for run in range(runs)]
-    yield _chance("promoted at the margin, 1.5 x the time: p95, ramp", (len(each.passed) == 3 for each in margin))
+    yield _chance("first step passed at the margin, 1.5 x the time: p95, ramp", (0 in each.passed for each in margin))
     slow = [observed(P95_WITH_SLACK, _latencies(1.4, chance("p95", run)), 3) for run in range(runs)]
-    yield _found("40 % slower is found: p95, ramp", slow)
+    yield _found("40 % slower is found: p95, limit 1.2, ramp, 30,000 requests", slow)
 
 
 def _sample_ratio(runs: int) -> Iterator[Claim]:

@@ -39,6 +39,7 @@ MEANT = {
     "POST /flags/{key}/evaluate",
     "POST /flags/{key}/revert",
     "POST /outcomes",
+    "POST /rollouts",
     "POST /routes",
     "POST /tokens",
     "PUT /flags/{key}",

@@ -1,4 +1,4 @@
-"""The README's tour, as it stands there: its `sh` blocks run in one shell, and what they print is compared."""
+"""Tours, as they stand in the pages: their `sh` blocks run in one shell, and what they print is compared."""
 
 import json
 import os
@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+TOURS = {"README.md": "A tour", "docs/rollouts.md": "A worked example"}
 TOKEN = "only-for-this-tour"
 END = "=== end of step"
-SECONDS = 90
+SECONDS = 180
 
 
 class Step(NamedTuple):
@@ -29,8 +30,8 @@ class Step(NamedTuple):
     expected: str
 
 
-def steps() -> list[Step]:
-    tour = README.read_text().split("\n## A tour\n")[1].split("\n## ")[0]
+def steps(page: str) -> list[Step]:
+    tour = (ROOT / page).read_text().split(f"\n## {TOURS[page]}\n")[1].split("\n## ")[0]
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", tour, re.MULTILINE | re.DOTALL)
     following = [*blocks[1:], ("sh", "")]
     return [
@@ -47,7 +48,7 @@ def service(folder: Path) -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve", "--port", "0"],
         env={**os.environ, **environment},
-        cwd=README.parent,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -70,7 +71,7 @@ def printed(script: str, folder: Path) -> list[str]:
     with subprocess.Popen(
         ["bash", "-c", script],  # noqa: S607 - whichever bash there is
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -93,7 +94,7 @@ def documents(text: str) -> list[Any]:
 
 
 def shows(expected: Any, actual: Any) -> bool:
-    """Whether everything that the README shows is there; an answer may have more fields."""
+    """Whether everything that the page shows is there; an answer may have more fields."""
     if isinstance(expected, dict):
         return isinstance(actual, dict) and all(
             name in actual and shows(value, actual[name]) for name, value in expected.items()
@@ -112,8 +113,9 @@ def renamed(text: str, ports: Mapping[str, str]) -> str:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the tour is told with curl")
-def test_the_tour_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
-    told = steps()
+@pytest.mark.parametrize("page", TOURS)
+def test_the_tour_of_a_page_prints_what_it_says(tmp_path: Path, page: str) -> None:
+    told = steps(page)
     script = f"echo '{END}'\n".join(step.script for step in told)
     with service(tmp_path) as port:
         ports = {"8000": port, "9001": free_port(), "9002": free_port()}

@@ -21,6 +21,9 @@ ELSEWHERE = {
     "database_url": "database",
     "admin_token": "adminToken",
     "signing_key": "signingKey",
+    "alert_secret": "alertSecret",
+    "notice_url": "notices",
+    "notice_secret": "notices",
     "seed": "seed",
     "data_dir": "persistence",
 }

@@ -9,18 +9,26 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from app.alerts.model import Did, OwnAlert, Severity
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
+from app.notices.model import NoticeKind
 from app.outcomes.model import Attribution, ModelRecord, Outcome, OutcomeKind, Refusal
 from app.settings import ClientSettings, Settings
 from app.shadows.calls import Why
 from app.shadows.verdict import Ended
+from app.steering.telling import Evaluation, JudgementTold, Progress
 from app.stores.records import Action, Collection
 from flags.conditions import Operator
 from flags.kills import Kill
 from flags.model import Flag, Prerequisite, Rule, Share, Target
 from flags.names import OPENFEATURE_REASON, Kind, Reason
+from rollouts.evidence import Verdict
+from rollouts.model import Rollout, RolloutState, Stage
+from rollouts.moves import MoveKind
+from rollouts.plan import Cohort, Gate, HardLimits, Plan, Step
+from rollouts.refusals import Refusal as Refused
 from routers.breaker import State
 from routers.causes import Cause
 from routers.compare.model import JsonComparison, RankedComparison, TextComparison
@@ -56,6 +64,13 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Outcome kinds": OutcomeKind,
     "Outcome refusals": Refusal,
     "Attribution": Attribution,
+    "Rollout states": RolloutState,
+    "Rollout moves": MoveKind,
+    "Rollout verdicts": Verdict,
+    "Rollout refusals": Refused,
+    "Alert severities": Severity,
+    "Alert: done": Did,
+    "Notice kinds": NoticeKind,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,
@@ -78,7 +93,18 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Route: record": Record,
     "Outcomes": Outcome,
     "Outcome: model": ModelRecord,
+    "Alerts": OwnAlert,
     "Kill": Kill,
+    "Rollout": Rollout,
+    "Rollout: plan": Plan,
+    "Rollout: step": Step,
+    "Rollout: gate": Gate,
+    "Rollout: cohort": Cohort,
+    "Rollout: hard limits": HardLimits,
+    "Rollout: stage": Stage,
+    "Rollout: progress": Progress,
+    "Rollout: judgement": JudgementTold,
+    "Rollout: evaluation": Evaluation,
 }
 
 

@@ -241,15 +241,32 @@ def test_a_share_changed_during_a_pause_is_told_too() -> None:
 
 
 def test_another_version_with_the_same_share_is_taken_on_and_continues_the_step() -> None:
-    it = Driven().start()
-    began = it.rollout.stages[-1].began_at
-    it.wait(100)
+    it = Driven().to_step(1)
+    began = it.now
+    it.look_later(NO_DATA)
     it.edit_by_hand(description="clearer")
-    assert it.look().kind is MoveKind.ADOPT
+    assert it.look(NO_DATA).kind is MoveKind.ADOPT
     stage = it.rollout.stage_of(it.flag.version)
     assert stage is not None
-    assert (stage.step, stage.weight, stage.began_at, it.state) == (0, 10_000, began, RolloutState.RUNNING)
-    assert it.look().kind is MoveKind.HOLD
+    assert (stage.step, stage.weight, stage.began_at, it.state) == (1, 50_000, began, RolloutState.HOLDING)
+    assert it.look(NO_DATA).kind is MoveKind.HOLD
+
+
+def test_a_version_that_is_taken_on_leaves_the_reason_of_a_pause() -> None:
+    it = Driven(plan_with(on_fail="pause")).start()
+    it.look({"errors": FAIL})
+    paused = it.rollout
+    it.edit_by_hand(description="clearer")
+    assert it.look().kind is MoveKind.ADOPT
+    assert (it.rollout.why, it.rollout.failing, it.state) == (paused.why, ("errors",), RolloutState.PAUSED)
+
+
+def test_the_longest_time_counts_anew_at_every_step() -> None:
+    it = Driven().start()
+    it.wait(7000)
+    it.look()
+    it.look_later(INCONCLUSIVE)
+    assert (it.rollout.step, it.state) == (1, RolloutState.HOLDING)
 
 
 def test_a_share_that_a_person_changed_pauses_once_and_says_who_and_what() -> None:

@@ -143,6 +143,7 @@ class RolloutMachine(RuleBasedStateMachine):
         assert rollout.stages[-1].step == rollout.step
         assert rollout.stages[-1].flag_version <= self.it.flag.version
         assert (rollout.state is RolloutState.BAKING) <= (rollout.baking_since is not None)
+        assert (rollout.state is RolloutState.RUNNING) <= (rollout.baking_since is None)
         assert rollout.ended_at is None
         assert rollout.why
         if not rollout.plan.dry_run and self.it.changed_by == "crossfade":

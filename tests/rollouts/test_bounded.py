@@ -29,7 +29,7 @@ def test_the_interval_is_villes_empirical_bernstein_one(one: float, other: float
     assert after(values).step.interval() == pytest.approx(oracle.interval(), abs=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(shares)
 def test_the_order_of_values_does_not_matter_to_the_evidence(values: list[float]) -> None:
     turned = values[::-1]
@@ -37,7 +37,7 @@ def test_the_order_of_values_does_not_matter_to_the_evidence(values: list[float]
     assert after(turned).log_e_safe == pytest.approx(after(values).log_e_safe, abs=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(shares)
 def test_values_and_limit_mirrored_it_is_the_same_evidence(values: list[float]) -> None:
     mirrored = after([1 - value for value in values], 0.1, lower=True)
@@ -45,7 +45,7 @@ def test_values_and_limit_mirrored_it_is_the_same_evidence(values: list[float]) 
     assert mirrored.log_e_safe == pytest.approx(after(values).log_e_safe, abs=1e-8)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(shares, st.integers(0, 59), st.floats(0, 1))
 def test_a_worse_value_never_lowers_harm_nor_raises_safety(values: list[float], at: int, factor: float) -> None:
     if at >= len(values):
@@ -82,7 +82,7 @@ def test_a_new_step_has_to_show_its_safety_anew_and_harm_goes_on() -> None:
     assert evidence.step.interval() == (0.0, 1.0)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(shares, st.integers(0, 60))
 def test_what_was_dumped_in_mid_stream_goes_on_with_the_same_numbers(values: list[float], cut: int) -> None:
     kept = TypeAdapter(BoundedEvidence)

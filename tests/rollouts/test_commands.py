@@ -115,6 +115,28 @@ def test_a_second_click_on_advance_does_not_skip_a_step() -> None:
     assert refused(commands.advance(it.rollout, ANA, it.facts(), 3)) == Refusal.NO_SUCH_STEP
 
 
+def test_a_second_click_past_the_last_step_does_not_end_the_bake() -> None:
+    it = Driven().to_step(2)
+    for _ in range(2):
+        it.tell(commands.advance, it.facts(), 3)
+    assert it.state is RolloutState.BAKING
+    it.tell(commands.advance, it.facts(), 4)
+    assert it.state is RolloutState.COMPLETED
+
+
+def test_giving_a_hold_more_time_accepts_no_failure() -> None:
+    it = Driven(plan_with(on_fail="hold")).start()
+    it.wait(7200)
+    it.look({"errors": FAIL})
+    assert (it.state, it.rollout.failing) == (RolloutState.PAUSED, ("errors",))
+    it.tell(commands.resume, it.facts())
+    it.look({"errors": FAIL})
+    assert (it.state, it.rollout.overruled) == (RolloutState.HOLDING, ())
+    it.tell(commands.advance, it.facts())
+    it.look({"errors": FAIL})
+    assert (it.state, it.percentage, it.rollout.overruled) == (RolloutState.RUNNING, 50, ("errors",))
+
+
 def test_advancing_past_the_last_step_bakes_and_then_ends() -> None:
     it = Driven().to_step(2)
     it.tell(commands.advance, it.facts())
@@ -149,6 +171,13 @@ def test_a_step_back_lowers_the_share_and_judges_the_step_anew() -> None:
     assert refused(commands.step_back(it.rollout, ANA, it.facts())) == Refusal.NO_SUCH_STEP
 
 
+def test_a_step_back_ends_the_bake() -> None:
+    it = Driven().to_step(2)
+    it.look_later()
+    it.tell(commands.step_back, it.facts())
+    assert (it.state, it.percentage, it.rollout.baking_since) == (RolloutState.RUNNING, 50, None)
+
+
 def test_a_second_click_on_step_back_goes_no_further() -> None:
     it = Driven().to_step(2)
     for _ in range(2):
@@ -161,6 +190,15 @@ def test_a_paused_rollout_that_is_stepped_back_stays_paused() -> None:
     it.tell(commands.pause)
     it.tell(commands.step_back, it.facts())
     assert (it.state, it.percentage) == (RolloutState.PAUSED, 10)
+
+
+def test_a_failure_is_still_there_to_be_accepted_after_a_step_back() -> None:
+    it = Driven(plan_with(on_fail="pause")).to_step(1)
+    it.look({"errors": FAIL})
+    it.tell(commands.step_back, it.facts())
+    it.tell(commands.resume, it.facts())
+    it.look({"errors": FAIL})
+    assert (it.state, it.rollout.overruled) == (RolloutState.RUNNING, ("errors",))
 
 
 def test_a_rollback_sets_nothing_and_an_abort_leaves_what_there_is() -> None:

@@ -76,7 +76,7 @@ def test_with_poisson_events_each_bet_is_fair_at_the_limit() -> None:
     assert expected_wealth(odds, chance_of_new(1.5, 100, 300), 1) == pytest.approx([1.0] * len(RATIOS), abs=1e-6)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(ticks(), max_size=30))
 def test_sides_swapped_and_limits_inverted_it_is_the_same_evidence(seen: Ticks) -> None:
     one = after(seen, 1.25, 2.0)
@@ -85,7 +85,7 @@ def test_sides_swapped_and_limits_inverted_it_is_the_same_evidence(seen: Ticks) 
     assert one.log_e_safe == pytest.approx(swapped.log_e_safe, abs=1e-8)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(ticks(), max_size=20), st.integers(0, 19), st.integers(1, 5))
 def test_more_events_of_the_new_side_at_the_same_exposures_never_lower_harm_nor_raise_safety(
     seen: Ticks, at: int, more: int
@@ -98,7 +98,7 @@ def test_more_events_of_the_new_side_at_the_same_exposures_never_lower_harm_nor_
     assert after(worse).log_e_safe <= after(seen).log_e_safe + 1e-9
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(ticks(), max_size=30), st.integers(0, 30), st.integers(0, 30))
 def test_what_was_dumped_in_mid_stream_goes_on_with_the_same_numbers(seen: Ticks, cut: int, begin: int) -> None:
     kept = TypeAdapter(RatioEvidence)

@@ -15,7 +15,7 @@ from rollouts import commands
 from rollouts.cohorts import applied, withdrawn
 from rollouts.model import Rollout, RolloutState
 from rollouts.refusals import Refusal, Refused
-from rollouts.starting import Ground
+from rollouts.starting import Ground, weight_in_force
 from tests.rollouts.driven import ANA, BEGIN, FLAG, Driven, answered, draft, plan_with, refused
 
 
@@ -70,6 +70,23 @@ def test_a_start_on_wrong_ground_is_refused_with_what_to_do(changes: dict[str, A
     assert refused(answer) == reason
     assert isinstance(answer, Refused)
     assert len(answer.told) > 20
+
+
+def test_a_third_variant_that_would_get_some_of_the_rest_is_refused() -> None:
+    shares = [
+        {"variant": "new", "weight": 0},
+        {"variant": "legacy", "weight": 100_000, "rest_weight": 100_000},
+        {"variant": "third", "weight": 0, "rest_weight": 1},
+    ]
+    it = Driven(flag=flag_with(variants=THIRD, default={"split": shares}))
+    assert refused(commands.start(it.rollout, ANA, it.ground())) == Refusal.UNFIT_FLAG
+
+
+def test_a_split_whose_first_is_the_control_has_no_share_in_force() -> None:
+    it = Driven().start()
+    turned = flag_with(default=split_of(legacy=90_000, new=10_000))
+    assert weight_in_force(turned, it.rollout) is None
+    assert weight_in_force(it.flag, it.rollout) == 10_000
 
 
 def test_a_rule_that_splits_is_refused_for_its_callers_could_not_be_told_apart() -> None:

@@ -10,7 +10,7 @@
 {{- end }}
 {{- range .Values.extraEnv }}
 {{- if hasPrefix "CROSSFADE_" .name }}
-{{- fail (printf "extraEnv sets %s: a setting belongs into settings.%s, a secret one into database, redis, adminToken or signingKey." .name (.name | trimPrefix "CROSSFADE_" | lower)) }}
+{{- fail (printf "extraEnv sets %s: a setting belongs into settings.%s, a secret one into database, redis, adminToken, signingKey, alertSecret or notices." .name (.name | trimPrefix "CROSSFADE_" | lower)) }}
 {{- end }}
 {{- end }}
 {{- end }}

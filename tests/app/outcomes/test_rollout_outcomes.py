@@ -1,17 +1,22 @@
 """Which outcomes belong to a rollout, and what is recorded for it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
+import httpx
 import pytest
 
 from app.outcomes.recording import BETWEEN_AGREEMENTS_S
+from app.shell import Shell
 from app.steering.reading import seen_in
 from rollouts.model import RolloutState
-from routers.call import Answer, SendError
+from routers.call import Answer, Call, SendError
 from routers.causes import Cause
+from routers.model import Backend
 from tests.app.outcomes.reporting import decision_of, exported, report
-from tests.inprocess import FLAG, ROUTE, Service, running, settings_in
+from tests.inprocess import ADMIN, FLAG, ROUTE, Script, Service, running, settings_in
 from tests.steered import rollout_of, steer
 
 NEW = "http://new:2"
@@ -99,6 +104,46 @@ async def test_a_caller_without_what_the_flag_hashes_is_no_unit(service: Service
     await service.ask("GET", "/route/rag", X_User_Id="user-1")
     [kept] = await exported(service, 1)
     assert (kept["unit"], kept["reason"]) == (None, "TARGETING_KEY_MISSING")
+
+
+class Hanging(Script):
+    """Backends that do not answer."""
+
+    async def send(self, backend: Backend, call: Call) -> Answer:
+        del backend, call
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def call_and_leave(service: Service) -> None:
+    """Call the route `rag`, and hang up before the answer."""
+    headers = [(b"x-user-id", b"user-1"), (b"authorization", f"Bearer {ADMIN}".encode())]
+    scope = {"type": "http", "method": "GET", "path": "/route/rag", "raw_path": b"/route/rag", "query_string": b""}
+    messages = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(_: object) -> None:
+        raise AssertionError("nobody is there to be answered")
+
+    transport = cast(httpx.ASGITransport, service.client._transport)
+    shell = cast(Shell, transport.app)
+    await shell({**scope, "headers": headers, "client": ("127.0.0.1", 1), "scheme": "http"}, receive, send)
+
+
+async def test_a_caller_who_gives_up_waiting_is_evidence_too_and_no_error(tmp_path: Path) -> None:
+    async with running(settings_in(tmp_path, outcome_flush_s=0.01), Hanging()) as service:
+        await service.with_rag(100)
+        rollout = rollout_of(2)
+        await steer(service, rollout)
+        await call_and_leave(service)
+        [kept] = await exported(service, 1)
+        [line], _ = await service.services.aftermath.outcome_lines("rag-1", 0, 10)
+    assert (kept["metadata"]["status"], kept["served"], kept["rollout"]) == (499, None, "rag-1")
+    seen = seen_in(line.body, rollout)
+    assert seen is not None
+    assert (seen.is_exposure, seen.is_error, seen.is_fallback) == (True, False, False)
 
 
 async def test_what_is_recorded_of_a_call_says_what_the_statistics_see(service: Service) -> None:

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.decision_ids import DecisionIds
+from app.measures.ended import Ended
 from app.metrics import Metrics
 from app.outcomes.attribution import Attributor
 from app.outcomes.model import OutcomeKind, RefusedError
 from app.outcomes.pipeline import Pipeline
-from app.outcomes.recording import Ended, Recorder
+from app.outcomes.recording import Recorder
 from app.refresh import Live, write_document
 from app.steering.reading import seen_in
 from app.stores.outcomes import OutcomeRow
@@ -79,7 +80,7 @@ def carried(*causes: Cause | None) -> Dispatched:
 
 
 def call(decision_id: str | None = None, **fields: Any) -> Seen | None:
-    told = {"carried": carried(None), "status": 200, "began": NOW, "is_whole": True} | fields
+    told = {"carried": carried(None), "status": 200, "ms": 1000.0, "is_whole": True} | fields
     return seen_in(recorded(decision_id or decision(), Ended(**told)), ROLLOUT)
 
 
@@ -142,14 +143,14 @@ def test_who_was_not_chosen_by_chance_between_the_two_sides_is_not_seen(decided:
 
 
 def test_a_call_of_another_version_of_the_flag_is_not_seen() -> None:
-    body = recorded(decision(), Ended(carried(None), 200, NOW, is_whole=True))
+    body = recorded(decision(), Ended(carried(None), 200, 1000.0, is_whole=True))
     assert seen_in(body, rollout_of(9)) is None
 
 
 def reported(**outcome: Any) -> str:
     clock = Ticking(NOW + 60).clock()
     attributor = Attributor(LIVE, IDS, clock, settings_in(Path(), outcome_dead_time_s=3600))
-    return attributor.row_of(outcome, lambda _name, _route: True, attributor.now()).body
+    return attributor.attributed(outcome, lambda _name, _route: True, attributor.now()).row.body
 
 
 def test_an_outcome_is_seen_with_its_kind_and_value_as_decided_then() -> None:
