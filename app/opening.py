@@ -35,7 +35,6 @@ from app.refresh import Live
 from app.settings import Settings
 from app.standing import Standing
 from app.stores.aftermath import Aftermath
-from app.stores.alerts import Alerts
 from app.stores.comparisons import Comparisons
 from app.stores.engines import Engine, engine_of, is_postgres, outcomes_engine_of, outcomes_file_in
 from app.stores.fleet import FleetStore
@@ -66,12 +65,13 @@ class Ground(NamedTuple):
 
 
 class Outcomes(NamedTuple):
-    """What becomes of reports and recorded calls: attributed, on their way, and kept."""
+    """What becomes of reports and recorded calls: attributed, on their way, kept, and counted."""
 
     attributor: Attributor
     pipeline: Pipeline
     recorder: Recorder
     kept: Aftermath
+    carrier: Carrier
 
 
 async def opened(ground: Ground, standing: Standing) -> tuple[Store, Settle, Comparisons]:
@@ -151,10 +151,10 @@ async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
     await stack.enter_async_context(running(carrier.run()))
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
     recorder = Recorder(live, pipeline, ids, metrics, clock)
-    return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store)
+    return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store, carrier)
 
 
-async def told(ground: Ground, store: Alerts, send: Send) -> Notices:
+async def told(ground: Ground, send: Send, store: Aftermath) -> Notices:
     """Open what tells others what happens here; a receiver that is away holds nobody up, nor does the database."""
     settings, _, metrics, clock, stack = ground
     url, secret = settings.notice_url, settings.notice_secret

@@ -62,10 +62,10 @@ class Services:
     shadows: Shadows
     comparisons: Ledger
     outcomes: Outcomes
-    notices: Notices
-    alerts: Desk
     aftermath: Aftermath
     measures: Book
+    notices: Notices
+    alerts: Desk
     steering: Steering
     logins: Logins = field(default_factory=Logins)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -110,13 +110,13 @@ async def wire(
         outcomes = await opening.outcomes(ground, ids, book)
         agreed = outcomes.recorder.agreed
         shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
-        told = await opening.told(ground, outcomes.kept, notice_send)
+        told = await opening.told(ground, notice_send, outcomes.kept)
         steered = await stack.enter_async_context(
             steering(live, lanes, changes, outcomes.kept, told.notify, metrics, clock)
         )
         alerts = await opening.alerts(ground, told, steered.roll_back, switch)
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        judging = (outcomes, told, alerts, outcomes.kept, book, steered)
+        judging = (outcomes, outcomes.kept, book, told, alerts, steered)
         yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
 
 

@@ -17,8 +17,8 @@ OPEN_PATHS = {"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
 _VERSIONED = {"/flags/{key}", "/routes/{name}"}
 """Documents, which are only changed by somebody who says which version he read."""
 
-_NAMED_IN_BODY = {"/kill-switch", "/alerts/webhook"}
-"""Where the body names a document, and not the path."""
+_NAMED_ELSEWHERE = {"/kill-switch", "/alerts/webhook", "/monitoring/dashboard"}
+"""Where the body or the query names a document, and not the path."""
 
 _VERSION = {"type": "string", "pattern": r'^(\*|"?[0-9]{1,15}"?)$'}
 
@@ -86,7 +86,7 @@ def _problems(path: str, operation: dict[str, Any]) -> Iterator[int]:
     yield from (431, 500)
     if path not in OPEN_PATHS:
         yield from (401, 403, 429, 503)
-    if "{" in path or path in _NAMED_IN_BODY:
+    if "{" in path or path in _NAMED_ELSEWHERE:
         yield 404
     if "requestBody" in operation:
         yield from (400, 408, 409, 413, 422)

@@ -6,12 +6,14 @@ import typer
 
 from app.cli import (
     alerts,
+    baseline,
     breakers,
     compare,
     demo,
     explain,
     flags,
     kills,
+    monitor,
     outcomes,
     plans,
     rollout,
@@ -53,12 +55,13 @@ app = typer.Typer(
 )
 for part in (rollouts, rollout_orders, rollout_watch, plans, simulate):
     rollout.commands.add_typer(part.commands)
-for module in (serve, demo, status, kills, alerts, breakers, compare, transfer, stores):
+for module in (serve, demo, status, kills, alerts, breakers, monitor, compare, transfer, stores):
     app.add_typer(module.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")
 app.add_typer(explain.commands, name="route")
+app.add_typer(baseline.commands, name="baseline")
 app.add_typer(tokens.commands, name="tokens")
 app.add_typer(outcomes.commands, name="outcomes")
 app.add_typer(stores.db, name="db")

@@ -18,7 +18,10 @@ class Exit(IntEnum):
 
 MEANING: Mapping[Exit, str] = {
     Exit.OK: "done",
-    Exit.REFUSED: "it was refused (4xx), or `serve` could not start, or a claim of `demo` failed",
+    Exit.REFUSED: (
+        "it was refused (4xx), or `serve` could not start, or a claim of `demo` failed, "
+        "or `baseline compare` found something worse"
+    ),
     Exit.USAGE: "the command or a setting is wrong; nothing was sent",
     Exit.UNREACHABLE: "the service, or a store, cannot be reached, is not ready or failed (5xx)",
     Exit.NOT_FOUND: "there is no such flag, route or token (404)",

@@ -7,7 +7,7 @@ import structlog
 
 from app.measures.book import Book, Minute
 from app.measures.counts import Counts, merged_text
-from app.stores.measures import HOUR_S, MINUTE_S, Measure, Measures
+from app.stores.measures import MINUTE_S, SPANS, Measure, Measures
 from app.stores.records import StoreUnavailableError
 
 log = structlog.get_logger("crossfade.measures")
@@ -73,9 +73,14 @@ class Carrier:
 
 
 def _measures_of(taken: dict[Minute, Counts]) -> list[Measure]:
-    """Return each minute's counts, and those of each hour together."""
-    hours: dict[Minute, Counts] = {}
+    """Return each minute's counts, and those of each longer span together."""
+    return [Measure(span, *key, counts.as_json()) for span in SPANS for key, counts in _together(taken, span).items()]
+
+
+def _together(taken: dict[Minute, Counts], span: int) -> dict[Minute, Counts]:
+    if span == MINUTE_S:
+        return taken
+    together: dict[Minute, Counts] = {}
     for (minute, route, side, rollout, step), counts in taken.items():
-        hours.setdefault((minute // HOUR_S * HOUR_S, route, side, rollout, step), Counts()).merge(counts)
-    spans = ((MINUTE_S, taken), (HOUR_S, hours))
-    return [Measure(span, *key, counts.as_json()) for span, those in spans for key, counts in those.items()]
+        together.setdefault((minute // span * span, route, side, rollout, step), Counts()).merge(counts)
+    return together

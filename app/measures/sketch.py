@@ -3,8 +3,11 @@
 A DDSketch (Masson, Rim, Lee; PVLDB 12(12), 2019): whatever value a quantile has, the answer is within 1 % of it.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate
 from math import ceil, log
 from typing import Any
 
@@ -49,19 +52,18 @@ class Sketch:
         """The mean, None of nothing."""
         return self.total / self.count if self.count else None
 
-    def quantile(self, share: float) -> float | None:
-        """Return the value that a share of all do not pass, 0 to 1, within 1 %; None of nothing."""
-        if not self.count:
-            return None
-        rank, passed = share * (self.count - 1), self.zeros
-        if passed > rank:
-            return 0.0
-        last = 0
-        for at, count in sorted(self.buckets.items()):
-            last, passed = at, passed + count
-            if passed > rank:
-                break
-        return 2 * GROWTH**last / (GROWTH + 1)
+    def values(self) -> Iterator[tuple[float, int]]:
+        """Yield the value that stands for each bucket, and how often it was."""
+        if self.zeros:
+            yield 0.0, self.zeros
+        for bucket, count in self.buckets.items():
+            yield value_of(bucket), count
+
+    def ranked(self) -> "Ranked":
+        """Return the values in their order."""
+        buckets = sorted(self.buckets)
+        counts = (self.zeros, *(self.buckets[bucket] for bucket in buckets))
+        return Ranked(buckets, [*accumulate(counts)])
 
     def as_json(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -76,3 +78,31 @@ class Sketch:
     def from_json(cls, told: Mapping[str, Any]) -> "Sketch":
         """Read what `as_json` has written."""
         return cls(told["count"], told["total"], told["zeros"], dict(told["buckets"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A sketch's buckets, the lowest first; how many values are zero, and how many up to the end of each bucket."""
+
+    buckets: Sequence[int]
+    up_to: Sequence[int]
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return self.up_to[-1]
+
+    def at(self, rank: float) -> float:
+        """Return the value that so many others do not pass, 0 for the lowest. Raises IndexError when there is none."""
+        found = bisect_right(self.up_to, rank)
+        return value_of(self.buckets[found - 1]) if found else 0.0
+
+    def quantile(self, share: float) -> float | None:
+        """Return the value that a share of all do not pass, 0 to 1, within 1 %; None of nothing."""
+        return self.at(share * (self.count - 1)) if self.count else None
+
+
+@lru_cache(maxsize=4096)
+def value_of(bucket: int) -> float:
+    """Return the value that stands for all of a bucket."""
+    return 2 * GROWTH**bucket / (GROWTH + 1)

@@ -1,10 +1,11 @@
-"""What came of decisions and what is made of it: one database, beside the documents."""
+"""What comes after decisions and what is made of it: one database, beside the documents."""
 
 from app.stores.alerts import Alerts
+from app.stores.baselines import Baselines
 from app.stores.measures import Measures
 from app.stores.outcomes import SqlOutcomes
 from app.stores.steering import Steering
 
 
-class Aftermath(SqlOutcomes, Measures, Steering, Alerts):
-    """Outcomes, measures, the statistics of rollouts, and alerts; one `async with` for each instance."""
+class Aftermath(SqlOutcomes, Measures, Baselines, Steering, Alerts):
+    """Outcomes, measures, what rollouts stand on, alerts and notices; one `async with` for each instance."""

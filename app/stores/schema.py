@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Rises with every migration, and with every new collection, action or field, which an older program cannot read."""
 
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
@@ -204,4 +204,13 @@ NOTICES = Table(
     Column("kind", String, nullable=False),
     Column("body", Text, nullable=False),
     sqlite_autoincrement=True,
+)
+
+BASELINES = Table(
+    "baselines",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("body", Text, nullable=False),
 )

@@ -10,9 +10,13 @@ import pytest
 from pydantic import BaseModel
 
 from app.alerts.model import Did, OwnAlert, Severity
+from app.api import baselines, dashboard
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
+from app.measures.differences import Difference, Found
+from app.measures.estimates import Estimate
+from app.measures.figures import Figures
 from app.notices.model import NoticeKind
 from app.outcomes.model import Attribution, ModelRecord, Outcome, OutcomeKind, Refusal
 from app.settings import ClientSettings, Settings
@@ -68,6 +72,7 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Rollout moves": MoveKind,
     "Rollout verdicts": Verdict,
     "Rollout refusals": Refused,
+    "Difference: found": Found,
     "Alert severities": Severity,
     "Alert: done": Did,
     "Notice kinds": NoticeKind,
@@ -105,6 +110,16 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Rollout: progress": Progress,
     "Rollout: judgement": JudgementTold,
     "Rollout: evaluation": Evaluation,
+    "Dashboard": dashboard.Dashboard,
+    "Dashboard: route": dashboard.RouteNow,
+    "Dashboard: figures": Figures,
+    "Dashboard: point": dashboard.Point,
+    "Dashboard: rollout": dashboard.RolloutNow,
+    "Dashboard: alert": dashboard.AlertNow,
+    "Estimate": Estimate,
+    "Difference": Difference,
+    "Baselines": baselines.Whole,
+    "Baseline: comparison": baselines.Since,
 }
 
 
