@@ -44,7 +44,7 @@ EVERYTHING = Playbill(
 [bold]Crossfade demo[/]: three migrations behind one service.
 Questions (rag): the main job, seven acts with {USERS:,} users. Films (recommendation): popularity against a trained
 model, asked by the people of MovieLens. Personas: a text model alone against culture first, asked as browsers ask.
-Fourteen claims are checked, from the outside over HTTP only. This takes two to four minutes and leaves nothing running.
+Fourteen claims are checked, from the outside over HTTP only. This takes two to five minutes and leaves nothing running.
 """,
     steps=17,
 )
@@ -53,7 +53,7 @@ ROLLOUTS = Playbill(
 [bold]Crossfade demo[/]: rollouts that must not go on, and one that must.
 Two replicas of the service share Redis and a database; five small backends are as slow and as faulty as they are told.
 Three rollouts at once: new fails three times as often; it is 40 % slower; nobody calls it. Then the leader is killed.
-Four claims are checked, from the outside over HTTP only. This takes two to three minutes and leaves nothing running.
+Four claims are checked, from the outside over HTTP only. This takes one to three minutes and leaves nothing running.
 """,
     steps=6,
 )
