@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from tests.chaos.faults import REDIS
 from tests.chaos.judge import Announced, FlagJudge, Outcome, Question, Span, Write, is_excused, lost, wrong
+from tests.chaos.steered import BACK_WITHIN_S, STEP
 from tests.chaos.story import Evidence, Phase
 from tests.chaos.writers import WRITE_WITHIN_S
 
@@ -72,7 +73,17 @@ class Judged:
                 f"every write is answered within {WRITE_WITHIN_S:g} s, unless Redis was away or its worker killed",
                 self._dubious_writes(),
             ),
+            *self._steered(),
             Claim("everything was tried", all(row.asked and row.acknowledged for row in self.rows)),
+        ]
+
+    def _steered(self) -> list[Claim]:
+        weights, back_s = self._evidence.steering
+        return [
+            Claim("a rollout without evidence stays at its step", weights == {STEP}, f"it was at {sorted(weights)}"),
+            Claim(
+                f"it goes back within {BACK_WITHIN_S:g} s of a broken limit", back_s < BACK_WITHIN_S, f"{back_s:.1f} s"
+            ),
         ]
 
     def _unanswered(self) -> list[Question]:

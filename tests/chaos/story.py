@@ -13,6 +13,7 @@ from tests.chaos.faults import REDIS, Fault, Faults
 from tests.chaos.fleet import Fleet, Replica, running_fleet, until
 from tests.chaos.judge import Death, Outcome, Question, Remembered, Span, Write
 from tests.chaos.load import Load
+from tests.chaos.steered import Steered, Steering
 from tests.chaos.writers import Keys, Writers
 
 CALM = "calm"
@@ -52,6 +53,7 @@ class Evidence:
     written: Mapping[str, Sequence[Write]]
     deaths: Sequence[Death]
     remembered: Mapping[str, Sequence[Remembered]]
+    steering: Steering
 
     @property
     def outages(self) -> list[Span]:
@@ -67,16 +69,19 @@ async def played(plan: Plan, folder: Path) -> Evidence:
         keys = Keys.of(4, 8)
         writers = Writers(fleet.replicas, keys, plan.write_pause_s, chance)
         await writers.set_up()
+        steered = Steered(fleet.replicas, chance)
+        await steered.set_up()
         await fleet.settled()
         load, faults, over = Load(fleet.replicas, keys.moved, plan.rate, chance), Faults(fleet, chance), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(load.run(over))
             group.create_task(writers.run(over))
+            group.create_task(steered.run(over))
             phases = await _broken_in_turn(plan, fleet, faults.in_turn(), writers)
             over.set()
         await _carried(fleet, writers)
         remembered = {key: [await _told(each, key, keys) for each in fleet.replicas] for key in writers.written}
-        return Evidence(phases, load.asked, writers.written, faults.deaths, remembered)
+        return Evidence(phases, load.asked, writers.written, faults.deaths, remembered, await steered.end())
 
 
 async def _broken_in_turn(plan: Plan, fleet: Fleet, faults: Sequence[Fault], writers: Writers) -> list[Phase]:
