@@ -310,6 +310,17 @@ def test_a_mean_needs_enough_units_of_both_sides_and_both_limits() -> None:
     assert judgement.new.mean == pytest.approx(4.5, abs=0.1)
 
 
+@pytest.mark.parametrize(("new", "control"), [(1, 1), (1, 20), (20, 1)])
+def test_a_mean_of_a_single_value_is_judged(new: int, control: int) -> None:
+    statistics = state(COST)
+    for is_new, count in ((True, new), (False, control)):
+        for _ in range(count):
+            statistics.value(is_new, 4.0)
+    judgement = judged(statistics)
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "more units of the new side" in judgement.needs
+
+
 def test_what_is_no_number_is_left_out() -> None:
     statistics = state(COST)
     for value in (float("nan"), float("inf")):
