@@ -149,7 +149,7 @@ def test_without_an_event_there_is_no_ratio() -> None:
 
 @pytest.mark.parametrize(
     ("tick", "needs"),
-    [((9, 0, 1, 0), "no calls of the control yet"), ((0, 9, 0, 1), "no calls of the new side yet")],
+    [((9, 0, 1, 0), "no calls of the control in this step"), ((0, 9, 0, 1), "no calls of the new side yet")],
 )
 def test_a_side_without_calls_is_no_data(tick: tuple[int, int, int, int], needs: str) -> None:
     statistics = state(ERRORS)
@@ -231,6 +231,12 @@ def test_likes_should_be_many() -> None:
         as_many.tick(250, 250, 20, 20)
     assert judged(fewer).verdict is Verdict.FAIL
     assert judged(as_many).verdict is Verdict.PASS
+
+
+def test_an_outcome_without_calls_says_that_young_ones_still_wait() -> None:
+    assert judged(state(LIKES)).needs == (
+        "no calls of the new side yet; those of the last minutes still wait for their outcomes"
+    )
 
 
 def test_a_quantile_counts_nothing_before_its_threshold_is_fixed() -> None:
