@@ -130,6 +130,15 @@ def test_all_that_is_wrong_with_a_plan_is_told_without_a_service(crossfade: Cros
     assert crossfade("rollout", "plan", "check", "nowhere").exit_code == 2
 
 
+def test_steps_with_faults_are_not_told_to_be_missing_too(crossfade: Crossfade, plan: Path) -> None:
+    document = json.loads(plan.read_text())
+    plan.write_text(json.dumps(document | {"steps": [{"percentage": "10%"}, {"percentage": 100, "min_s": "5m"}]}))
+    told = crossfade("rollout", "plan", "check", plan).stderr
+    assert "steps.0.percentage" in told
+    assert "steps.1.min_s" in told
+    assert "at least 1 item" not in told
+
+
 @pytest.mark.parametrize("name", shipped_plans())
 def test_every_shipped_plan_can_be_gone_shown_and_pointed_elsewhere(crossfade: Crossfade, name: str) -> None:
     assert crossfade("rollout", "plan", "check", name).exit_code == 0
