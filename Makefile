@@ -41,6 +41,10 @@ demo: $(VENV)/.installed ## Run the main job on real input and check its claims 
 demo-all: $(VENV)/.installed $(VENV)/.data ## The demo on all three routes: questions, films and personas (under 5 minutes)
 	@$(BIN)/crossfade demo --all
 
+.PHONY: demo-rollouts
+demo-rollouts: $(VENV)/.installed ## Rollouts that must go back, hold, or go on without their leader (under 3 minutes)
+	@$(BIN)/crossfade demo --rollouts
+
 .PHONY: run
 run: $(VENV)/.installed ## Run the service on http://127.0.0.1:8000 with its state in .crossfade
 	@$(BIN)/crossfade serve

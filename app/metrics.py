@@ -21,8 +21,9 @@ class Metrics(RolloutMetrics):
         self._register_calls()
         self._register_signals()
         self._register_shadows()
+        self.register_rollout_counts()
         self._register_levels()
-        self.register_rollouts()
+        self.register_rollout_levels()
 
     def _register_service(self) -> None:
         self._requests = self.tally("http_requests", "Requests by endpoint and status.", "endpoint", "status")

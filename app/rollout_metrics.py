@@ -13,10 +13,13 @@ PER_WEIGHT = 1000
 class RolloutMetrics(Registry):
     """What is counted and shown of rollouts."""
 
-    def register_rollouts(self) -> None:
-        """Register every metric of rollouts."""
+    def register_rollout_counts(self) -> None:
+        """Register what is counted of rollouts."""
         self._moves = self.tally("rollout_moves", "Moves of rollouts, whoever made them.", "rollout", "move")
         self._errors = self.tally("steering_errors", "Looks at a rollout that failed.", "rollout")
+
+    def register_rollout_levels(self) -> None:
+        """Register what is shown of rollouts."""
         self._rollout_state = self.gauge("rollout_state", "1 for the state a rollout is in.", max, "rollout", "state")
         self._percentage = self.gauge("rollout_percentage", "Random share of the new side, 0 to 100.", max, "rollout")
         self._e_values = self.gauge(

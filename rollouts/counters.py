@@ -1,7 +1,7 @@
 """What the gates of a plan count of each line: exposures and first events by tick, or first values."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from rollouts.firsts import Firsts
@@ -9,6 +9,7 @@ from rollouts.gates import GateStatistics
 from rollouts.metrics import CACHE_HIT_RATE, COST, ERROR_RATE, FALLBACK_RATE, LATENCY_MS, OUTCOME, Statistic
 from rollouts.plan import Gate
 from rollouts.seen import Seen
+from rollouts.sequential import Tick
 
 CALL = "call"
 """The kind of a line whose value is a call's latency in ms."""
@@ -18,6 +19,10 @@ Sees = Callable[[Seen], tuple[bool, bool]]
 
 Measures = Callable[[Seen], float | None]
 """Returns the value that a line has, None for none."""
+
+
+Takes = Callable[[Tick, Tick], None]
+"""Takes a tick of units at risk in the visit, and of those of them at risk since the start."""
 
 
 class At(NamedTuple):
@@ -46,10 +51,18 @@ class Counts:
             self.exposed_control += is_exposed
             self.events_control += is_event
 
-    def tick(self) -> tuple[int, int, int, int]:
+    def tick(self) -> Tick:
         """Return what a gate takes; an event whose call was not seen is an exposure by itself."""
         new, control = max(self.exposed_new, self.events_new), max(self.exposed_control, self.events_control)
-        return new, control, self.events_new, self.events_control
+        return Tick(new, control, self.events_new, self.events_control)
+
+
+@dataclass(slots=True)
+class Open:
+    """What was counted so far in a tick: of units at risk in this visit, and of those never hit before either."""
+
+    here: Counts = field(default_factory=Counts)
+    ever: Counts = field(default_factory=Counts)
 
 
 class Span(NamedTuple):
@@ -77,15 +90,13 @@ class Counter(Protocol):
 
 
 class RateCounter:
-    """Exposures up to and including each unit's first event, by tick.
+    """Exposures up to and including each unit's first event in the visit to a step, and in the rollout, by tick.
 
     Where events come later than what they are of (`within_s`), both count in the tick of their decision: so that an
     event is compared with the exposures it can have come from, and a rate is one of events within that time.
     """
 
-    def __init__(
-        self, name: str, sees: Sees, into: Callable[[int, int, int, int], None], span: Span, open_: dict[int, Counts]
-    ) -> None:
+    def __init__(self, name: str, sees: Sees, into: Takes, span: Span, open_: dict[int, Open]) -> None:
         self._name = name
         self._sees = sees
         self._into = into
@@ -97,20 +108,25 @@ class RateCounter:
         is_exposed, is_event = self._sees(line)
         if not (is_exposed or is_event):
             return
-        first = (line.unit, self._name)
-        if firsts.has(first):
+        ever, here = (line.unit, self._name), (line.unit, f"{self._name}@{at.visit}")
+        is_fresh = not firsts.has(ever)
+        if is_event and is_fresh:
+            firsts.add(ever)
+        if not at.is_current or firsts.has(here):
             return
         if is_event:
-            firsts.add(first)
-        if at.is_current:
-            self._counts(line, at.tick).add(line.is_new, is_exposed, is_event)
+            firsts.add(here)
+        counts = self._counts(line, at.tick)
+        counts.here.add(line.is_new, is_exposed, is_event)
+        if is_fresh:
+            counts.ever.add(line.is_new, is_exposed, is_event)
 
-    def _counts(self, line: Seen, now: int) -> Counts:
+    def _counts(self, line: Seen, now: int) -> Open:
         tick = int(line.decided_at // self._span.tick_s) if self._span.within_s else now
         counts = self._open.get(tick)
         if counts is not None:
             return counts
-        counts = Counts()
+        counts = Open()
         if not self._span.is_over(tick, now):
             self._open[tick] = counts
         return counts
@@ -118,21 +134,24 @@ class RateCounter:
     def close(self, now: int) -> None:
         """Hand on the ticks that are over."""
         for tick in sorted(tick for tick in self._open if self._span.is_over(tick, now)):
-            self._into(*self._open.pop(tick).tick())
+            self._hand_on(self._open.pop(tick))
 
     def end_visit(self) -> None:
         """Hand on the open tick; but not what events were still waited for."""
         if not self._span.within_s:
             for tick in sorted(self._open):
-                self._into(*self._open[tick].tick())
+                self._hand_on(self._open[tick])
         self._open.clear()
+
+    def _hand_on(self, counts: Open) -> None:
+        self._into(counts.here.tick(), counts.ever.tick())
 
 
 class ExceedanceCounter(RateCounter):
     """Calls beyond a quantile's threshold, once the control's first calls have fixed it."""
 
     def __init__(
-        self, name: str, measures: Measures, statistics: GateStatistics, span: Span, open_: dict[int, Counts]
+        self, name: str, measures: Measures, statistics: GateStatistics, span: Span, open_: dict[int, Open]
     ) -> None:
         super().__init__(name, _beyond(measures, lambda: statistics.threshold), statistics.tick, span, open_)
         self._measures = measures
@@ -169,7 +188,7 @@ class ValueCounter:
 
 
 def counters(
-    name: str, gate: Gate, statistics: GateStatistics, spans: tuple[Span, Span], open_: dict[str, dict[int, Counts]]
+    name: str, gate: Gate, statistics: GateStatistics, spans: tuple[Span, Span], open_: dict[str, dict[int, Open]]
 ) -> Iterator[Counter]:
     """Yield what is counted for a gate; `spans` are those of calls and of outcomes, `open_` keeps open ticks."""
     of_calls, of_outcomes = spans
@@ -185,16 +204,12 @@ def counters(
         if absolute is not None:
             name = f"{name}:absolute"
             sees = _beyond(measures, lambda: absolute)
-            yield RateCounter(name, sees, _absolute(statistics), of_calls, open_.setdefault(name, {}))
+            yield RateCounter(name, sees, statistics.tick_absolute, of_calls, open_.setdefault(name, {}))
 
 
 def kind_of(metric: str) -> str:
     """Return the kind of the lines, besides calls, that a metric is about."""
     return metric.removeprefix(OUTCOME)
-
-
-def _absolute(statistics: GateStatistics) -> Callable[[int, int, int, int], None]:
-    return lambda new, _, events_new, __: statistics.tick_absolute(new, events_new)
 
 
 def _beyond(measures: Measures, limit: Callable[[], float | None]) -> Sees:

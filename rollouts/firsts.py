@@ -5,8 +5,9 @@ from collections.abc import Set as AbstractSet
 First = tuple[str, str]
 """A unit, and the name of what was seen of it first.
 
-Names are a gate's (its event), `gate:absolute` (the event of a quantile's absolute limit), `gate@visit` (a value in a
-visit to a step), `@visit` (a call in a visit to a step) and "" (a call at all).
+Names are a gate's (its event), `gate:absolute` (the event of a quantile's absolute limit), either with `@visit` (the
+event in a visit to a step), `gate@visit` of a mean (a value in it), `@visit` (a call in a visit to a step) and ""
+(a call at all).
 """
 
 

@@ -10,7 +10,7 @@ from rollouts.gate_state import GateState, estimate, fresh_state, sides
 from rollouts.limits import Limit, worst
 from rollouts.metrics import ALONE, Statistic
 from rollouts.plan import Gate
-from rollouts.sequential import RatioEvidence
+from rollouts.sequential import RatioEvidence, Tick
 from rollouts.wealth import e_value
 
 BEGINS = 8
@@ -76,20 +76,21 @@ class GateStatistics:
             if evidence is not None:
                 evidence.begin()
 
-    def tick(self, exposed_new: int, exposed_control: int, events_new: int, events_control: int) -> None:
+    def tick(self, here: Tick, ever: Tick) -> None:
         """Take exposures of units at risk and their first events; of a quantile, calls beyond `threshold`.
 
+        `here` is of units without an event in this step yet, `ever` of those of them without one in the whole rollout.
         Before a threshold is known there is nothing to count.
         """
         if self._state.ratio is not None:
-            self._state.ratio.observe(exposed_new, exposed_control, events_new, events_control)
+            self._state.ratio.observe(here, ever)
         if self._state.rate is not None and self._gate.statistic is Statistic.RATE:
-            self._state.rate.observe(exposed_new, events_new)
+            self._state.rate.observe(here, ever)
 
-    def tick_absolute(self, exposed_new: int, events_new: int) -> None:
-        """Take the new side's exposures and first events beyond a quantile's absolute limit."""
+    def tick_absolute(self, here: Tick, ever: Tick) -> None:
+        """Take the same, of which the new side counts, beyond a quantile's absolute limit."""
         if self._state.rate is not None and self._gate.statistic is Statistic.QUANTILE:
-            self._state.rate.observe(exposed_new, events_new)
+            self._state.rate.observe(here, ever)
 
     def value(self, is_new: bool, value: float) -> None:
         """Take a unit's first value in this step; what is no finite number is left out."""

@@ -8,13 +8,30 @@ Malek, arXiv 2011.03567, and of the safe log-rank test, arXiv 2011.06931).
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from rollouts.wealth import STAKES, Wealth, gains, log_mean_exp
+from rollouts.wealth import FIRST, LATER, STAKES, Wealth, gains, log_mean_exp
 
 GRID = tuple(math.log(32.0) * at / 30 for at in range(-30, 31))
 """Logs of the ratios, 1/32 to 32 and 12 % apart, on which the likelihood is kept for the interval."""
 
 _RISES = tuple(math.expm1(log) for log in GRID)
+
+
+class Tick(NamedTuple):
+    """Exposures of units at risk, and first events, of each side in a moment."""
+
+    exposed_new: int
+    exposed_control: int
+    events_new: int
+    events_control: int
+
+    def and_then(self, later: "Tick") -> "Tick":
+        """Return both together."""
+        return Tick(*(before + now for before, now in zip(self, later, strict=True)))
+
+
+NOTHING = Tick(0, 0, 0, 0)
 
 
 def chance_of_new(ratio: float, exposed_new: int, exposed_control: int) -> float:
@@ -79,9 +96,11 @@ class Compared:
 class RatioEvidence:
     """Evidence on the ratio of two rates: that it breaks `limit`, and that it is on the right side of `margin`.
 
-    Harm is gathered over the whole rollout, safety in each step anew. `pending` is what one side alone did since
-    both were last seen: it is compared together with the other side's next exposures, which, as the sides of units
-    are drawn by lot, does not favour either.
+    Harm is gathered over the whole rollout, and since each later step; safety in each step anew. A unit's first event
+    of a step counts for what began with that step or later, its first event of all for what began at the start: so a
+    long rollout of the same units does not run out of them. `pending` is what one side alone did since both were last
+    seen: it is compared together with the other side's next exposures, which, as the sides of units are drawn by lot,
+    does not favour either.
     """
 
     limit: float
@@ -90,7 +109,8 @@ class RatioEvidence:
     harm: Wealth
     safe: Wealth
     step: Compared = field(default_factory=Compared)
-    pending: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    pending: Tick = NOTHING
+    pending_ever: Tick = NOTHING
 
     @classmethod
     def of(cls, limit: float, margin: float, is_lower_better: bool, begins: int = 0) -> "RatioEvidence":
@@ -116,27 +136,30 @@ class RatioEvidence:
         self.harm.begin()
         self.safe = Wealth.of(STAKES)
         self.step = Compared()
-        self.pending = [0, 0, 0, 0]
+        self.pending = self.pending_ever = NOTHING
 
-    def observe(self, exposed_new: int, exposed_control: int, events_new: int, events_control: int) -> None:
-        """Take a tick: exposures of units at risk, and first events, of each side."""
-        tick = (exposed_new, exposed_control, events_new, events_control)
+    def observe(self, tick: Tick, ever: Tick) -> None:
+        """Take a tick of units without an event in this step yet; `ever`: of those of them without one before it."""
         self.step.count(*tick)
-        self.pending = [before + now for before, now in zip(self.pending, tick, strict=True)]
-        if self.pending[0] and self.pending[1]:
-            self._compare(*self.pending)
-            self.pending = [0, 0, 0, 0]
-
-    def _compare(self, exposed_new: int, exposed_control: int, events_new: int, events_control: int) -> None:
-        self.step.compare(exposed_new, exposed_control, events_new, events_control)
-        events = events_new + events_control
-        if not events:
-            return
+        self.pending, here = _comparable(self.pending.and_then(tick))
         worse = 1 if self.is_lower_better else -1
-        within = chance_of_new(self.limit, exposed_new, exposed_control)
-        self.harm.add(gains(events_new, events, within, worse))
-        beyond = chance_of_new(self.margin, exposed_new, exposed_control)
-        self.safe.add(gains(events_new, events, beyond, -worse))
+        if here is not None:
+            self.step.compare(*here)
+            self.harm.add(_gains_of(here, self.limit, worse), LATER)
+            self.safe.add(_gains_of(here, self.margin, -worse))
+        self.pending_ever, since_the_start = _comparable(self.pending_ever.and_then(ever))
+        if since_the_start is not None:
+            self.harm.add(_gains_of(since_the_start, self.limit, worse), FIRST)
+
+
+def _comparable(tick: Tick) -> tuple[Tick, Tick | None]:
+    """Return what still waits for the other side, and what can be compared."""
+    return (NOTHING, tick) if tick.exposed_new and tick.exposed_control else (tick, None)
+
+
+def _gains_of(tick: Tick, ratio: float, sign: int) -> list[float]:
+    chance = chance_of_new(ratio, tick.exposed_new, tick.exposed_control)
+    return gains(tick.events_new, tick.events_new + tick.events_control, chance, sign)
 
 
 @dataclass(slots=True)
@@ -176,11 +199,13 @@ class RateEvidence:
         self.harm.begin()
         self.exposed = self.events = 0
 
-    def observe(self, exposed: int, events: int) -> None:
-        """Take a tick of the new side."""
-        self.exposed += exposed
-        self.events += events
-        self.harm.add(gains(events, exposed, self.limit, 1 if self.is_lower_better else -1))
+    def observe(self, tick: Tick, ever: Tick) -> None:
+        """Take what a tick has of the new side, as `RatioEvidence` does."""
+        self.exposed += tick.exposed_new
+        self.events += tick.events_new
+        worse = 1 if self.is_lower_better else -1
+        self.harm.add(gains(tick.events_new, tick.exposed_new, self.limit, worse), LATER)
+        self.harm.add(gains(ever.events_new, ever.exposed_new, self.limit, worse), FIRST)
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Return the rates that hold at all times with 1 - alpha: those a uniform mixture has not refuted.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue, TypeAdapter
 
-from rollouts.counters import At, Counter, Counts, Span, counters, kind_of
+from rollouts.counters import At, Counter, Open, Span, counters, kind_of
 from rollouts.evidence import Recent
 from rollouts.firsts import Firsts
 from rollouts.gates import GateStatistics
@@ -56,7 +56,7 @@ class _State:
     units: int = 0
     assigned: dict[int, list[int]] = field(default_factory=dict)
     seconds: dict[int, list[int]] = field(default_factory=dict)
-    open: dict[str, dict[int, Counts]] = field(default_factory=dict)
+    open: dict[str, dict[int, Open]] = field(default_factory=dict)
     sample_ratio: SampleRatio = field(default_factory=SampleRatio)
 
 

@@ -17,6 +17,9 @@ TILTS = tuple(math.log(ratio) for ratio in RATIOS)
 STAKES = (0.05, 0.10, 0.35, 0.35, 0.10, 0.05)
 """Which share of the wealth goes on which bet: most on what breaks a limit without being seen at a glance."""
 
+EVERY, FIRST, LATER = slice(None), slice(1), slice(1, None)
+"""Which runs are meant: all, the one since the start, or those of later begins."""
+
 _RISES = {sign: tuple(math.expm1(sign * tilt) for tilt in TILTS) for sign in (1, -1)}
 _MOST = 700.0
 
@@ -86,9 +89,10 @@ class Wealth:
         """Return what the log of the e-value since the start would be, had the same come `factor` times."""
         return self._worth(self.runs[0], factor)
 
-    def add(self, growth: Sequence[float]) -> None:
-        """Let each bet's log grow by its part."""
-        self.runs = [[log + gain for log, gain in zip(run, growth, strict=True)] for run in self.runs]
+    def add(self, growth: Sequence[float], to: slice = EVERY) -> None:
+        """Let each bet's log grow by its part, in the runs that are meant."""
+        for run in self.runs[to]:
+            run[:] = [log + gain for log, gain in zip(run, growth, strict=True)]
 
     def begin(self) -> None:
         """Begin again, beside what goes on; a begin of which nothing came yet serves as the new one."""

@@ -53,11 +53,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (rollouts, rollout_orders, rollout_watch, plans):
+for part in (rollouts, rollout_orders, rollout_watch, plans, simulate):
     rollout.commands.add_typer(part.commands)
 for module in (serve, demo, status, kills, alerts, breakers, monitor, compare, transfer, stores):
     app.add_typer(module.commands)
-rollout.commands.add_typer(simulate.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")

@@ -42,7 +42,13 @@ def each_of(figures: Document) -> Iterator[tuple[str, Document | None]]:
         yield f"signal:{name}", each
     for kind, each in figures["engagement"].items():
         yield f"outcome:{kind}.per_100_calls", each["per_100_calls"]
-        yield f"outcome:{kind}.value", each["value"]
+        if not _is_one(each["value"]):
+            yield f"outcome:{kind}.value", each["value"]
+
+
+def _is_one(value: Document | None) -> bool:
+    """Say whether a value tells nothing: of a like there is one."""
+    return value is not None and value["value"] == 1 and value["low"] in {None, 1}
 
 
 def estimate(figure: str, found: Document | None) -> Cell:

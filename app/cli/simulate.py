@@ -48,7 +48,7 @@ def simulate(
     seed: Annotated[int | None, typer.Option(metavar="N", help="Of chance; else the scenario's.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play traffic through a plan, and tell when it would go on, hold or go back.
+    """Play traffic through a plan, and tell what would happen.
 
     By the statistics and the judgement that steer rollouts, in simulated time. Ends with 0 when it completes, 3 when it
     is rolled back, 4 when it comes to no end.

@@ -2,11 +2,14 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 
 from app.demo.client import RefusedError
+from app.demo.evidence import Claim
 from app.demo.processes import ChildError
-from app.demo.report import EVERYTHING, MAIN_JOB, Report
+from app.demo.report import EVERYTHING, MAIN_JOB, ROLLOUTS, Report
+from app.demo.rollouts.story import tell_rollouts
 from app.demo.stage import MissingError, staged
 from app.demo.story import Tell, tell
 
@@ -17,11 +20,15 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 
 
-def run(as_json: bool, everything: bool) -> int:
+Perform = Callable[[Report], Awaitable[tuple[list[Claim], str]]]
+"""Plays acts and returns their claims and the totals."""
+
+
+def run(as_json: bool, everything: bool, rollouts: bool = False) -> int:
     """Run the demo: 0 if every claim holds, 1 if one fails or a process does, 2 without the packages or data for it.
 
     `as_json` prints one object with the claims and their figures on standard output, and nothing else there;
-    `everything` goes on with the two other routes.
+    `everything` goes on with the two other routes; `rollouts` plays the acts about rollouts instead.
     """
     missing = [name for name in EXTRAS if find_spec(name) is None]
     if missing:
@@ -30,7 +37,9 @@ def run(as_json: bool, everything: bool) -> int:
             "Install them with: pip install 'crossfade[backends]' (in a clone, `make demo` does it all)\n"
         )
         return 2
-    return _all_routes(as_json) if everything else _played(Report(as_json, MAIN_JOB), tell)
+    if rollouts:
+        return _played(Report(as_json, ROLLOUTS), tell_rollouts)
+    return _all_routes(as_json) if everything else _played(Report(as_json, MAIN_JOB), on_stage(tell))
 
 
 def _all_routes(as_json: bool) -> int:
@@ -41,12 +50,12 @@ def _all_routes(as_json: bool) -> int:
     except MissingError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return _played(Report(as_json, EVERYTHING), tell_it)
+    return _played(Report(as_json, EVERYTHING), on_stage(tell_it))
 
 
-def _played(report: Report, tell_it: Tell) -> int:
+def _played(report: Report, perform: Perform) -> int:
     try:
-        return asyncio.run(_run(report, tell_it))
+        return asyncio.run(_run(report, perform))
     except (ChildError, RefusedError) as error:
         sys.stderr.write(f"The demo cannot go on: {error}\n")
         return 1
@@ -55,11 +64,19 @@ def _played(report: Report, tell_it: Tell) -> int:
         return INTERRUPTED
 
 
-async def _run(report: Report, tell_it: Tell) -> int:
+def on_stage(tell_it: Tell) -> Perform:
+    """Return what plays a story on the stage of the main job."""
+
+    async def perform(report: Report) -> tuple[list[Claim], str]:
+        async with staged(report) as stage:
+            return await tell_it(stage), stage.client.totals()
+
+    return perform
+
+
+async def _run(report: Report, perform: Perform) -> int:
     report.headline()
     with report.live():
-        async with staged(report) as stage:
-            claims = await tell_it(stage)
-            totals = stage.client.totals()
+        claims, totals = await perform(report)
     report.result(claims, totals)
     return 0 if all(claim.ok for claim in claims) else 1

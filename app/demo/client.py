@@ -4,8 +4,8 @@ import asyncio
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Self
 
@@ -74,9 +74,9 @@ class Client:
         """Close them."""
         await self._connections.__aexit__(kind, error, trace)
 
-    async def admit_users(self) -> None:
-        """Make the token with which the application carries its users' questions."""
-        made = await self.operate("POST", "/tokens", {"id": "shop", "role": "evaluate"})
+    async def admit_users(self, name: str = "shop") -> None:
+        """Make the token with which the application carries its users' questions, and reports what came of them."""
+        made = await self.operate("POST", "/tokens", {"id": name, "role": "evaluate"})
         self._users = {"authorization": f"Bearer {made['token']}"}
 
     async def visit(self, asking: Asking) -> Visit:
@@ -97,8 +97,7 @@ class Client:
         body = {"query": question.text, "k": K}
         seen = await self.visit(Asking(ROUTE, f"/route/{ROUTE}/query", user, body, _has_k_passages))
         topics = tuple(passage["topic"] for passage in seen.answer.get("passages", ()))
-        marks = (seen.decided, seen.backend, seen.fallback, seen.error)
-        return Sample(user, seen.started, seen.ended, *marks, question=question, topics=topics)
+        return Sample(**_parts(seen), question=question, topics=topics)
 
     async def sides_of(self, route: str, users: Sequence[str]) -> dict[str, str]:
         """Return the backend the decision endpoint names for each user. Raises RefusedError."""
@@ -113,11 +112,18 @@ class Client:
         """Set the share of everyone that new serves. Raises RefusedError."""
         await self.operate("PUT", f"/flags/{flag}/rollout", {"percentage": percentage, "reason": "demo"})
 
+    async def report(self, outcomes: Sequence[Mapping[str, Any]]) -> None:
+        """Say as the application what came of decisions. Raises RefusedError."""
+        await self._json("POST", "/outcomes", {"outcomes": list(outcomes)}, self._users)
+
     async def transitions(self, route: str) -> Counter[str]:
         """Return how often the breaker of a route's new side has changed, by the state it came to."""
-        text = (await self._send("GET", "/metrics", None, {})).body.decode()
-        found = [line for line in TRANSITION.finditer(text) if line["route"] == route]
+        found = [line for line in TRANSITION.finditer(await self.metrics()) if line["route"] == route]
         return Counter({line["to"]: int(float(line["count"])) for line in found})
+
+    async def metrics(self) -> str:
+        """Return what Prometheus would read. Raises SendError and TimeoutError."""
+        return (await self._send("GET", "/metrics", None, {})).body.decode()
 
     async def operate(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Do something as the administrator and return the answer's JSON. Raises RefusedError."""
@@ -176,7 +182,13 @@ def _read(answer: Answer, asking: Asking, started: float) -> Visit:
         fallback=marks.get(b"x-crossfade-fallback"),
         error=None if is_whole else f"status {answer.status}: {answer.body[:200].decode(errors='replace')}",
         answer=document,
+        version=int(marks.get(b"x-crossfade-flag-version", 0)),
+        decision_id=marks.get(b"x-crossfade-decision-id", ""),
     )
+
+
+def _parts(visit: Visit) -> dict[str, Any]:
+    return {each.name: getattr(visit, each.name) for each in fields(visit)}
 
 
 def _has_k_passages(answer: Any) -> bool:

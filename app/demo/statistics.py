@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 def three_sigma(users: int, percentage: float) -> tuple[int, int]:
     """Return the least and the most of so many users that a binomial share of `percentage` allows, 3 sigma wide."""
+    return within_sigmas(users, percentage, 3)
+
+
+def within_sigmas(users: int, percentage: float, sigmas: float) -> tuple[int, int]:
+    """Return the same, so many sigma wide: more than 3 where it is judged over many groups of users."""
     share = percentage / 100
-    sigma = math.sqrt(users * share * (1 - share))
-    return math.ceil(users * share - 3 * sigma), math.floor(users * share + 3 * sigma)
+    reach = sigmas * math.sqrt(users * share * (1 - share))
+    return math.ceil(users * share - reach), math.floor(users * share + reach)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -1,17 +1,21 @@
-"""The six acts: each does something to the migration while users ask, and claims what they saw of it."""
+"""The seven acts: each does something to the migration while users ask, and claims what they saw of it."""
 
 import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
+from typing import Protocol
 
 from app.demo import claims
 from app.demo.breaker_watch import BreakerWatch
 from app.demo.client import FLAG, ROUTE, K, RefusedError
 from app.demo.evidence import Claim, Hang, KillSwitch, Shares, Step
 from app.demo.processes import Child
+from app.demo.report import Report
+from app.demo.rollouts.questions import guarded
 from app.demo.stage import Stage
 from app.demo.traffic import Asked, Sample, Seen, Stream, asked_in_turn, one_by_each, user_names
 from backends.rag.corpus import chunk
@@ -29,6 +33,18 @@ WAIT_LEFT_S = 0.5
 
 Questions = Stream[Question, Sample]
 Tell = Callable[[Stage], Awaitable[list[Claim]]]
+
+
+class Scene(Protocol):
+    """Where acts are played: `lasting` are the children that none of them kills."""
+
+    @property
+    def report(self) -> Report:
+        """Who is told of them."""
+
+    @property
+    def lasting(self) -> list[Child]:
+        """Those who must live."""
 
 
 @dataclass(slots=True)
@@ -68,6 +84,8 @@ async def tell(stage: Stage) -> list[Claim]:
             await played(stage, "The kill switch, and its release", lambda: use_kill_switch(play, stream)),
         ]
     told.append(await played(stage, "Held-out questions, put to both sides", lambda: ask_both_sides(play)))
+    steered = partial(guarded, stage, play.users, play.questions)
+    told.append(await played(stage, "A guarded rollout, 10, 50 and 100 %, steering itself", steered))
     return told
 
 
@@ -172,7 +190,7 @@ async def ask_both_sides(play: Play) -> Claim:
     return claims.answers_are_relevant(samples, chance_level(held_out, chunk(), K))
 
 
-async def played(stage: Stage, title: str, act: Callable[[], Awaitable[Claim]]) -> Claim:
+async def played(stage: Scene, title: str, act: Callable[[], Awaitable[Claim]]) -> Claim:
     """Play one act; one that breaks off is a claim that failed. Raises ChildError when a lasting child has died."""
     stage.report.step(title)
     for child in stage.lasting:

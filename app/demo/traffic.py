@@ -26,7 +26,7 @@ class Visit:
     """One real call of one user and what he saw; times are seconds of one monotonic clock.
 
     `decided` is the side the user belongs to, `backend` the side that answered; `error` is None for a complete answer
-    and says otherwise what was wrong; `answer` is its JSON.
+    and says otherwise what was wrong; `answer` is its JSON; `version` is that of the flag.
     """
 
     user: str
@@ -37,6 +37,8 @@ class Visit:
     fallback: str | None = None
     error: str | None = None
     answer: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 0
+    decision_id: str = ""
 
     @property
     def ms(self) -> float:
@@ -87,12 +89,14 @@ class Stream(Generic[Asked, Seen]):
         pairs: Iterator[tuple[str, Asked]],
         per_second: float = PER_SECOND,
         clock: Callable[[], float] = time.perf_counter,
+        most_open: int = MOST_OPEN,
     ) -> None:
-        """`clock` is that of the samples' moments, at the pace of the event loop's."""
+        """`clock` is that of the samples' moments, at the pace of the event loop's; `most_open` wait at most."""
         self._ask = ask
         self._clock = clock
         self._pairs = pairs
         self._gap = 1 / per_second
+        self._most_open = most_open
         self._open: set[asyncio.Task[None]] = set()
         self._samples: list[Seen] = []
 
@@ -120,7 +124,7 @@ class Stream(Generic[Asked, Seen]):
         due = self._clock()
         while True:
             await asyncio.sleep(due - self._clock())
-            if len(self._open) < MOST_OPEN:
+            if len(self._open) < self._most_open:
                 task = asyncio.create_task(self._one(*next(self._pairs)))
                 self._open.add(task)
                 task.add_done_callback(self._open.discard)

@@ -5,7 +5,7 @@ import math
 from pydantic import BaseModel
 
 from app.measures.counts import Moments
-from app.measures.sketch import Ranked, Sketch
+from app.measures.sketch import ACCURACY, Ranked, Sketch
 
 Z = 1.959963984540054
 """The standard normal distribution's 97.5th percentile."""
@@ -76,7 +76,8 @@ def mean_of(sketch: Sketch) -> Estimate | None:
 def quantile(ranked: Ranked, part: float) -> Estimate | None:
     """Return a quantile with the interval between two ranks (the binomial's normal bounds), None without values.
 
-    A rank that is not there, as for a p99 of few values, leaves that end of the interval open: null.
+    It is wider by what a sketch may be off, lest neighbouring buckets look like a difference. A rank that is not there,
+    as for a p99 of few values, leaves that end of the interval open: null.
     """
     value, count = ranked.quantile(part), ranked.count
     if value is None:
@@ -85,7 +86,7 @@ def quantile(ranked: Ranked, part: float) -> Estimate | None:
     below, above = count * part - half - 1, count * part + half
     return Estimate(
         value=value,
-        low=ranked.at(below) if below >= 0 else None,
-        high=ranked.at(above) if above < count else None,
+        low=ranked.at(below) * (1 - ACCURACY) if below >= 0 else None,
+        high=ranked.at(above) * (1 + ACCURACY) if above < count else None,
         n=count,
     )

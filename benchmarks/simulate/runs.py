@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.simulate.traffic import Tick
+from benchmarks.simulate.traffic import Moment
 from rollouts.evidence import Verdict
 from rollouts.gates import GateStatistics
 from rollouts.plan import Gate
@@ -50,9 +50,9 @@ def observed(gate: Gate, looks: Iterable[Look], steps: int, *, restarts: bool = 
     return Course(None, frozenset(passed))
 
 
-def counted(ticks: Iterable[Tick]) -> Iterable[Look]:
+def counted(moments: Iterable[Moment]) -> Iterable[Look]:
     """Turn ticks of rates into looks."""
-    return ((tick.step, lambda state, tick=tick: state.tick(*tick[1:])) for tick in ticks)
+    return ((each.step, lambda state, each=each: state.tick(each.here, each.ever)) for each in moments)
 
 
 def share(hits: Iterable[bool]) -> tuple[float, int]:

@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rollouts.sequential import Tick
+
 TICK = 500
 """Requests between two looks."""
 
 
-class Tick(NamedTuple):
-    """What came in a tick: exposures of units at risk, and their first events, by side."""
+class Moment(NamedTuple):
+    """What came in a tick of a step: of units without an event in the step, and of those without one before it too."""
 
     step: int
-    exposed_new: int
-    exposed_control: int
-    events_new: int
-    events_control: int
+    here: Tick
+    ever: Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Rates:
     tick: int = TICK
     shape: float = 2.0
 
-    def play(self, rng: np.random.Generator) -> Iterator[Tick]:
+    def play(self, rng: np.random.Generator) -> Iterator[Moment]:
         """Yield the ticks of one run."""
         return self._strangers(rng) if self.calls == 1 else self._users(rng)
 
@@ -62,30 +62,34 @@ class Rates:
             step = at * steps // ticks
             yield step, self.schedule.shares[step], self.base * (1 + (self.schedule.growth - 1) * at / ticks)
 
-    def _strangers(self, rng: np.random.Generator) -> Iterator[Tick]:
+    def _strangers(self, rng: np.random.Generator) -> Iterator[Moment]:
         for step, share, rate in self._moments():
             new = int(rng.binomial(self.tick, share))
             bad_new, bad_control = rng.binomial((new, self.tick - new), (min(rate * self.ratio, 1.0), rate))
-            yield Tick(step, new, self.tick - new, int(bad_new), int(bad_control))
+            tick = Tick(new, self.tick - new, int(bad_new), int(bad_control))
+            yield Moment(step, tick, tick)
 
-    def _users(self, rng: np.random.Generator) -> Iterator[Tick]:
+    def _users(self, rng: np.random.Generator) -> Iterator[Moment]:
         users = self.requests // self.calls
         bucket, frailty = rng.random(users), rng.gamma(self.shape, 1 / self.shape, users)
-        at_risk = np.ones(users, dtype=bool)
-        order = np.arange(self.tick)
+        at_risk, never = np.ones(users, dtype=bool), np.ones(users, dtype=bool)
+        order, before = np.arange(self.tick), 0
         for step, share, rate in self._moments():
+            if step > before:
+                before, at_risk = step, np.ones(users, dtype=bool)
             called = rng.integers(0, users, self.tick)
             is_new = bucket[called] < share
             is_bad = rng.random(self.tick) < rate * frailty[called] * np.where(is_new, self.ratio, 1.0)
             first_bad = np.full(users, self.tick)
             np.minimum.at(first_bad, called[is_bad], order[is_bad])
-            counts = at_risk[called] & (order <= first_bad[called])
-            counted_bad = counts & is_bad
-            yield Tick(
-                step,
-                *(
-                    int(np.count_nonzero(each))
-                    for each in (counts & is_new, counts & ~is_new, counted_bad & is_new, counted_bad & ~is_new)
-                ),
-            )
-            at_risk[called[counted_bad]] = False
+            up_to_first = order <= first_bad[called]
+            here, ever = at_risk[called] & up_to_first, never[called] & up_to_first
+            yield Moment(step, _tick(here, is_new, is_bad), _tick(ever, is_new, is_bad))
+            at_risk[called[here & is_bad]] = False
+            never[called[here & is_bad]] = False
+
+
+def _tick(counts: np.ndarray, is_new: np.ndarray, is_bad: np.ndarray) -> Tick:
+    bad = counts & is_bad
+    sides = (counts & is_new, counts & ~is_new, bad & is_new, bad & ~is_new)
+    return Tick(*(int(np.count_nonzero(side)) for side in sides))

@@ -12,6 +12,7 @@ from rollouts.gates import GateStatistics
 from rollouts.plan import Gate
 from rollouts.sample_ratio import ALPHA as SAMPLE_ALPHA
 from rollouts.sample_ratio import SampleRatio
+from rollouts.sequential import Tick
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 UNITS = 20_000
@@ -116,7 +117,8 @@ def _exceeding(is_new: np.ndarray, latencies: np.ndarray) -> Callable[[GateStati
     def feed(state: GateStatistics) -> None:
         is_slow = latencies > (state.threshold or 0.0)
         sides = (is_new, ~is_new, is_slow & is_new, is_slow & ~is_new)
-        state.tick(*(int(np.count_nonzero(side)) for side in sides))
+        tick = Tick(*(int(np.count_nonzero(side)) for side in sides))
+        state.tick(tick, tick)
 
     return feed
 

@@ -42,7 +42,8 @@ def test_a_claim_is_missed_only_beyond_what_chance_explains() -> None:
 @pytest.mark.parametrize("schedule", [RAMP, TENTH, HALF], ids=lambda schedule: schedule.name)
 def test_traffic_has_the_share_the_rate_and_the_ratio_that_it_says(schedule: Schedule, calls: int) -> None:
     traffic = Rates(schedule, 0.01, 3.0, calls, requests=20_000)
-    ticks = [tick for run in range(20) for tick in traffic.play(chance("made", run)) if tick.step == 0][:200]
+    moments = (each for run in range(20) for each in traffic.play(chance("made", run)))
+    ticks = [each.here for each in moments if each.step == 0][:200]
     new, control = sum(tick.exposed_new for tick in ticks), sum(tick.exposed_control for tick in ticks)
     assert new / (new + control) == pytest.approx(traffic.schedule.shares[0], abs=0.05)
     ratio = (sum(tick.events_new for tick in ticks) / new) / (sum(tick.events_control for tick in ticks) / control)

@@ -22,14 +22,27 @@ def test_calls_count_up_to_and_including_the_first_error_of_their_unit() -> None
     folded = Folded(running(plan_of()))
     found = folded.take([call("a"), call("a", is_error=True), call("a"), call("a", is_error=True), call("b")])
     assert judgement(folded).new == Side(exposures=3, events=1)
-    assert found == [("a", ""), ("a", "@0"), ("a", "errors"), ("b", ""), ("b", "@0")]
+    assert found == [("a", ""), ("a", "@0"), ("a", "errors"), ("a", "errors@0"), ("b", ""), ("b", "@0")]
 
 
-def test_a_unit_whose_first_error_the_store_knows_is_not_at_risk() -> None:
+def test_a_unit_whose_first_error_of_the_visit_the_store_knows_is_not_at_risk() -> None:
     folded = Folded(running(plan_of()))
-    folded.known.add(("a", "errors"))
+    folded.known |= {("a", "errors"), ("a", "errors@0")}
     assert folded.take([call("a", is_error=True)]) == [("a", ""), ("a", "@0")]
     assert judgement(folded).verdict is Verdict.NO_DATA
+
+
+def test_a_unit_that_had_its_error_in_an_earlier_step_is_at_risk_in_the_next_but_not_since_the_start() -> None:
+    folded = Folded(running(plan_of(), (0, 0.0), (1, 100.0)))
+    folded.take([call("a", is_error=True), call("b", is_new=False)])
+    found = folded.take([call("a", 110, version=2, is_error=True), call("b", 110, version=2, is_new=False)])
+    assert found == [("a", "@1"), ("a", "errors@1")]
+    assert judgement(folded).new == Side(exposures=1, events=1)
+    ratio = folded.statistics.gates["errors"].dump()["ratio"]
+    assert isinstance(ratio, dict)
+    # each has seen one event of the unit, and of one exposure of each side
+    since_the_start, since_the_step = ratio["harm"]["runs"]  # type: ignore[index, call-overload]
+    assert since_the_start == since_the_step != [0.0] * 6
 
 
 def test_lines_that_are_in_the_statistics_already_change_nothing() -> None:

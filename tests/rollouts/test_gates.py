@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rollouts.evidence import Judgement, Side, Verdict
 from rollouts.gates import GateStatistics
 from rollouts.plan import Gate
+from rollouts.sequential import Tick
 
 ERRORS = Gate(metric="error_rate", relative_max=1.2)
 BOTH = Gate(metric="error_rate", relative_max=1.2, absolute_max=0.05)
@@ -28,6 +29,15 @@ GATES = {
     "agreement": AGREEMENT,
     "quality": QUALITY,
 }
+
+
+def both(*counts: int) -> tuple[Tick, Tick]:
+    """Return a tick of units that had no event before, in the step or ever."""
+    return Tick(*counts), Tick(*counts)
+
+
+def absolute(exposed: int, events: int) -> tuple[Tick, Tick]:
+    return both(exposed, 0, events, 0)
 
 
 def state(gate: Gate, baseline_calls: int = 100) -> GateStatistics:
@@ -54,9 +64,11 @@ def random_life(statistics: GateStatistics, chance: random.Random) -> GateStatis
         for _ in range(60):
             statistics.add_baseline(chance.lognormvariate(4, 1))
     elif choice == 2:
-        statistics.tick(chance.randrange(9, 99), chance.randrange(9, 99), chance.randrange(9), chance.randrange(9))
+        statistics.tick(
+            *both(chance.randrange(9, 99), chance.randrange(9, 99), chance.randrange(9), chance.randrange(9))
+        )
     elif choice == 3:
-        statistics.tick_absolute(chance.randrange(9, 99), chance.randrange(9))
+        statistics.tick_absolute(*absolute(chance.randrange(9, 99), chance.randrange(9)))
     else:
         for _ in range(400):
             statistics.value(chance.random() < 0.5, chance.random())
@@ -94,7 +106,7 @@ def test_what_is_no_dump_is_refused() -> None:
 def test_a_new_side_as_good_as_the_control_passes_and_needs_nothing() -> None:
     statistics = state(ERRORS)
     for _ in range(40):
-        statistics.tick(250, 250, 3, 3)
+        statistics.tick(*both(250, 250, 3, 3))
     judgement = judged(statistics)
     assert judgement.verdict is Verdict.PASS
     assert (judgement.new, judgement.control) == (Side(10_000, 120), Side(10_000, 120))
@@ -109,7 +121,7 @@ def test_a_new_side_as_good_as_the_control_passes_and_needs_nothing() -> None:
 def test_three_times_the_errors_fail() -> None:
     statistics = state(ERRORS)
     for _ in range(20):
-        statistics.tick(50, 450, 2, 5)
+        statistics.tick(*both(50, 450, 2, 5))
     judgement = judged(statistics)
     assert judgement.verdict is Verdict.FAIL
     assert judgement.e_harm >= 20
@@ -119,7 +131,7 @@ def test_three_times_the_errors_fail() -> None:
 def test_too_little_is_inconclusive_and_says_how_much_more_would_do() -> None:
     statistics = state(ERRORS)
     for _ in range(10):
-        statistics.tick(100, 400, 1, 4)
+        statistics.tick(*both(100, 400, 1, 4))
     judgement = judged(statistics)
     assert judgement.verdict is Verdict.INCONCLUSIVE
     head, tail = "about ", " more calls of the new side at this rate would show that its rate is below 2x the control's"
@@ -127,13 +139,13 @@ def test_too_little_is_inconclusive_and_says_how_much_more_would_do() -> None:
     assert judgement.needs.endswith(tail)
     more = int(judgement.needs.removeprefix(head).removesuffix(tail).replace(",", ""))
     for _ in range(round(1.02 * more / 100) + 1):
-        statistics.tick(100, 400, 1, 4)
+        statistics.tick(*both(100, 400, 1, 4))
     assert judged(statistics).verdict is Verdict.PASS
 
 
 def test_at_the_margin_more_of_the_same_would_not_do() -> None:
     statistics = state(ERRORS)
-    statistics.tick(500, 500, 8, 4)
+    statistics.tick(*both(500, 500, 8, 4))
     assert (
         judged(statistics).needs == "as things are, more calls would not show that its rate is below 2x the control's"
     )
@@ -141,7 +153,7 @@ def test_at_the_margin_more_of_the_same_would_not_do() -> None:
 
 def test_without_an_event_there_is_no_ratio() -> None:
     statistics = state(ERRORS)
-    statistics.tick(500, 500, 0, 0)
+    statistics.tick(*both(500, 500, 0, 0))
     judgement = judged(statistics)
     assert (judgement.verdict, judgement.ratio) == (Verdict.INCONCLUSIVE, None)
     assert judgement.needs == "there is no ratio before it happens on either side"
@@ -153,15 +165,15 @@ def test_without_an_event_there_is_no_ratio() -> None:
 )
 def test_a_side_without_calls_is_no_data(tick: tuple[int, int, int, int], needs: str) -> None:
     statistics = state(ERRORS)
-    statistics.tick(*tick)
+    statistics.tick(*both(*tick))
     assert (judged(statistics).verdict, judged(statistics).needs) == (Verdict.NO_DATA, needs)
 
 
 def test_the_worst_of_two_limits_counts() -> None:
     good, bad = state(BOTH), state(BOTH)
     for _ in range(40):
-        good.tick(250, 250, 3, 3)
-        bad.tick(250, 250, 30, 30)
+        good.tick(*both(250, 250, 3, 3))
+        bad.tick(*both(250, 250, 30, 30))
     assert judged(good).verdict is Verdict.PASS
     judgement = judged(bad)
     assert judgement.verdict is Verdict.FAIL
@@ -170,7 +182,7 @@ def test_the_worst_of_two_limits_counts() -> None:
 
 def test_a_held_absolute_limit_does_not_pass_for_an_open_relative_one() -> None:
     statistics = state(BOTH)
-    statistics.tick(2000, 2000, 2, 1)
+    statistics.tick(*both(2000, 2000, 2, 1))
     judgement = judged(statistics)
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert "its rate is below 2x the control's" in judgement.needs
@@ -178,9 +190,9 @@ def test_a_held_absolute_limit_does_not_pass_for_an_open_relative_one() -> None:
 
 def test_two_sides_without_a_fault_pass_by_the_absolute_limit_and_by_nothing_else() -> None:
     flawless, too_few, alone = state(BOTH), state(BOTH), state(BOTH)
-    flawless.tick(2000, 2000, 0, 0)
-    too_few.tick(20, 2000, 0, 0)
-    alone.tick(2000, 0, 0, 0)
+    flawless.tick(*both(2000, 2000, 0, 0))
+    too_few.tick(*both(20, 2000, 0, 0))
+    alone.tick(*both(2000, 0, 0, 0))
     assert judged(flawless).verdict is Verdict.PASS
     assert judged(flawless).e_safe >= 20
     assert judged(too_few).verdict is Verdict.INCONCLUSIVE
@@ -190,17 +202,17 @@ def test_two_sides_without_a_fault_pass_by_the_absolute_limit_and_by_nothing_els
 def test_a_step_has_to_pass_by_itself() -> None:
     statistics = state(ERRORS)
     for _ in range(40):
-        statistics.tick(250, 250, 3, 3)
+        statistics.tick(*both(250, 250, 3, 3))
     statistics.begin_step(1)
     assert judged(statistics).verdict is Verdict.NO_DATA
     assert judged(statistics).new == Side()
-    statistics.tick(250, 250, 3, 3)
+    statistics.tick(*both(250, 250, 3, 3))
     assert judged(statistics).verdict is Verdict.INCONCLUSIVE
 
 
 def test_to_begin_the_step_it_is_at_changes_nothing() -> None:
     statistics = state(ERRORS)
-    statistics.tick(250, 250, 3, 3)
+    statistics.tick(*both(250, 250, 3, 3))
     before = statistics.dump()
     statistics.begin_step(0)
     assert statistics.dump() == before
@@ -209,8 +221,8 @@ def test_to_begin_the_step_it_is_at_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("gate", "feed"),
     [
-        (ERRORS, lambda it: it.tick(250, 250, 30, 5)),
-        (BOTH, lambda it: it.tick(250, 250, 60, 60)),
+        (ERRORS, lambda it: it.tick(*both(250, 250, 30, 5))),
+        (BOTH, lambda it: it.tick(*both(250, 250, 60, 60))),
         (COST, lambda it: [it.value(True, 9.0 + at % 3) for at in range(400)]),
         (AGREEMENT, lambda it: [it.value(True, 0.5) for _ in range(200)]),
     ],
@@ -227,8 +239,8 @@ def test_harm_that_was_shown_stays_shown_in_the_next_step(gate: Gate, feed: Call
 def test_likes_should_be_many() -> None:
     fewer, as_many = state(LIKES), state(LIKES)
     for _ in range(20):
-        fewer.tick(250, 250, 10, 20)
-        as_many.tick(250, 250, 20, 20)
+        fewer.tick(*both(250, 250, 10, 20))
+        as_many.tick(*both(250, 250, 20, 20))
     assert judged(fewer).verdict is Verdict.FAIL
     assert judged(as_many).verdict is Verdict.PASS
 
@@ -243,7 +255,7 @@ def test_a_quantile_counts_nothing_before_its_threshold_is_fixed() -> None:
     statistics = state(P95)
     for at in range(99):
         statistics.add_baseline(100.0 + at)
-    statistics.tick(50, 50, 50, 0)
+    statistics.tick(*both(50, 50, 50, 0))
     assert (statistics.is_baseline_wanted, statistics.threshold) == (True, None)
     assert judged(statistics).needs == "1 more calls of the control fix the threshold"
     statistics.add_baseline(199.0)
@@ -258,7 +270,7 @@ def test_a_quantile_counts_nothing_before_its_threshold_is_fixed() -> None:
 def test_a_slower_side_exceeds_the_threshold_more_often_and_fails() -> None:
     statistics = with_baseline(P95)
     for _ in range(20):
-        statistics.tick(50, 450, 8, 22)
+        statistics.tick(*both(50, 450, 8, 22))
     assert judged(statistics).verdict is Verdict.FAIL
 
 
@@ -266,32 +278,32 @@ def test_the_absolute_limit_of_a_quantile_needs_no_baseline_and_no_control() -> 
     gate = Gate(metric="latency_ms", quantile=0.95, absolute_max=800)
     good, bad = state(gate), state(gate)
     assert not good.is_baseline_wanted
-    good.tick_absolute(1000, 20)
-    bad.tick_absolute(1000, 100)
+    good.tick_absolute(*absolute(1000, 20))
+    bad.tick_absolute(*absolute(1000, 100))
     assert judged(good).verdict is Verdict.PASS
     assert judged(good).new == Side(1000, 20)
     assert judged(bad).verdict is Verdict.FAIL
     few = state(gate)
-    few.tick_absolute(50, 1)
+    few.tick_absolute(*absolute(50, 1))
     assert judged(few).needs.endswith("would show that its p95 is below 800 ms")
 
 
 def test_a_quantile_has_two_counts_that_do_not_mix() -> None:
     statistics = with_baseline(P95_BOTH)
-    statistics.tick(40, 40, 2, 2)
+    statistics.tick(*both(40, 40, 2, 2))
     assert judged(statistics).verdict is Verdict.NO_DATA
-    statistics.tick_absolute(40, 0)
+    statistics.tick_absolute(*absolute(40, 0))
     judgement = judged(statistics)
     assert judgement.verdict is Verdict.INCONCLUSIVE
     assert (judgement.new, judgement.control) == (Side(40, 2), Side(40, 2))
     rate = state(BOTH)
-    rate.tick_absolute(1000, 1000)
+    rate.tick_absolute(*absolute(1000, 1000))
     assert judged(rate).verdict is Verdict.NO_DATA
 
 
 def test_an_absolute_limit_alone_shows_the_interval_of_the_rate() -> None:
     statistics = state(Gate(metric="error_rate", absolute_max=0.01))
-    statistics.tick(1000, 0, 2, 0)
+    statistics.tick(*both(1000, 0, 2, 0))
     judgement = judged(statistics)
     assert judgement.ratio is None
     assert judgement.low is not None

@@ -13,10 +13,15 @@ from pydantic import TypeAdapter
 from scipy.stats import binom, poisson
 from ville import BernoulliCS
 
-from rollouts.sequential import GRID, RateEvidence, RatioEvidence, chance_of_new
+from rollouts.sequential import GRID, RateEvidence, RatioEvidence, Tick, chance_of_new
 from rollouts.wealth import RATIOS, Wealth, gains, log_mean_exp, mixed
 
 Ticks = list[tuple[int, int, int, int]]
+
+
+def both(*counts: int) -> tuple[Tick, Tick]:
+    """Return a tick of units that had no event before, in the step or ever."""
+    return Tick(*counts), Tick(*counts)
 
 
 @st.composite
@@ -28,7 +33,7 @@ def ticks(draw: st.DrawFn) -> tuple[int, int, int, int]:
 def after(seen: Ticks, limit: float = 1.2, margin: float = 2.0, lower: bool = True, begins: int = 0) -> RatioEvidence:
     evidence = RatioEvidence.of(limit, margin, lower, begins)
     for tick in seen:
-        evidence.observe(*tick)
+        evidence.observe(*both(*tick))
     return evidence
 
 
@@ -110,7 +115,7 @@ def test_what_was_dumped_in_mid_stream_goes_on_with_the_same_numbers(seen: Ticks
                 evidence.begin()
             if at == cut and interrupted:
                 evidence = kept.validate_python(json.loads(json.dumps(kept.dump_python(evidence, mode="json"))))
-            evidence.observe(*tick)
+            evidence.observe(*both(*tick))
         return kept.dump_python(evidence)
 
     assert play(interrupted=True) == play(interrupted=False)
@@ -123,10 +128,9 @@ def test_ticks_of_a_single_call_are_compared_too() -> None:
         is_new = rng.random(100) < 0.2
         is_bad = rng.random(100) < np.where(is_new, 0.06, 0.02)
         for new, bad in zip(is_new.tolist(), is_bad.tolist(), strict=True):
-            small.observe(new, not new, new and bad, bad and not new)
-        large.observe(
-            int(is_new.sum()), int((~is_new).sum()), int((is_new & is_bad).sum()), int((~is_new & is_bad).sum())
-        )
+            small.observe(*both(new, not new, new and bad, bad and not new))
+        sides = (is_new, ~is_new, is_new & is_bad, ~is_new & is_bad)
+        large.observe(*both(*(int(side.sum()) for side in sides)))
     assert large.log_e_harm > math.log(20)
     assert small.log_e_harm == pytest.approx(large.log_e_harm, rel=0.25)
 
@@ -135,8 +139,8 @@ def test_a_side_alone_shows_nothing_and_is_forgotten_at_the_next_step() -> None:
     evidence = after([(100, 0, 9, 0)] * 10, begins=2)
     assert evidence.log_e_harm == pytest.approx(0.0)
     evidence.begin()
-    evidence.observe(0, 1000, 0, 1)
-    assert evidence.pending == [0, 1000, 0, 1]
+    evidence.observe(*both(0, 1000, 0, 1))
+    assert evidence.pending == evidence.pending_ever == Tick(0, 1000, 0, 1)
     assert evidence.log_e_harm == pytest.approx(0.0)
 
 
@@ -145,8 +149,8 @@ def test_harm_is_found_sooner_after_a_long_good_step_when_bets_are_begun_again()
     once, again = after(good), after(good, begins=2)
     again.begin()
     for tick in bad:
-        once.observe(*tick)
-        again.observe(*tick)
+        once.observe(*both(*tick))
+        again.observe(*both(*tick))
     assert again.log_e_harm > math.log(20) > once.log_e_harm
 
 
@@ -196,23 +200,35 @@ def test_the_interval_is_what_a_mixture_over_ratios_has_not_refuted() -> None:
 @pytest.mark.parametrize(("exposed", "events"), [(10, 0), (1000, 3), (50, 50), (400, 200)])
 def test_the_interval_of_a_rate_is_the_beta_binomial_one(exposed: int, events: int) -> None:
     evidence = RateEvidence.of(0.01, True)
-    evidence.observe(exposed, events)
+    evidence.observe(*both(exposed, 0, events, 0))
     oracle = BernoulliCS(alpha=0.05, intersect=False).fit([1] * events + [0] * (exposed - events))
     assert evidence.interval(0.05) == pytest.approx(oracle.interval(), abs=1e-9)
 
 
 def test_no_errors_in_three_thousand_calls_do_not_show_a_tenth_of_a_percent_in_six_thousand_they_do() -> None:
     evidence = RateEvidence.of(0.001, True)
-    evidence.observe(2995, 0)
+    evidence.observe(*both(2995, 0, 0, 0))
     assert evidence.log_e_safe < math.log(20)
-    evidence.observe(3005, 0)
+    evidence.observe(*both(3005, 0, 0, 0))
     assert evidence.log_e_safe > math.log(20)
 
 
 def test_a_rate_above_its_limit_is_shown_and_one_that_should_be_high_is_mirrored() -> None:
     low, high = RateEvidence.of(0.01, True), RateEvidence.of(0.99, False)
-    low.observe(2000, 60)
-    high.observe(2000, 1940)
+    low.observe(*both(2000, 0, 60, 0))
+    high.observe(*both(2000, 0, 1940, 0))
     assert low.log_e_harm > math.log(1000)
     assert high.log_e_harm == pytest.approx(low.log_e_harm)
     assert high.log_e_safe == pytest.approx(low.log_e_safe)
+
+
+def test_a_later_begin_counts_units_that_had_their_event_before_and_the_first_one_does_not() -> None:
+    evidence = after([(100, 900, 1, 18)] * 20, begins=2)
+    evidence.begin()
+    before = evidence.harm.runs[0][:]
+    for _ in range(20):
+        # nobody is left who never had one
+        evidence.observe(Tick(500, 500, 30, 10), Tick(0, 0, 0, 0))
+    assert evidence.harm.runs[0] == before
+    assert evidence.log_e_harm > math.log(20)
+    assert evidence.step.events_new == 600

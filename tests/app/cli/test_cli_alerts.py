@@ -16,6 +16,7 @@ def raised(service: RunningService, kind: str, **fields: object) -> None:
 def test_alerts_are_shown_with_what_was_done(crossfade: Crossfade, running: RunningService, route: str) -> None:
     raised(running, "cli-latency", route=route, value=900, threshold=800)
     raised(running, "cli-errors", route=route, severity="critical")
+    running.ok("DELETE", f"/flags/{running.ok('GET', f'/routes/{route}')['flag']}/kill")
     shown = crossfade("alerts", "--route", route)
     assert shown.exit_code == 0
     first, second = shown.stdout.splitlines()[-2:]

@@ -1,7 +1,7 @@
 """Counts are added in any order, and written without what is nothing."""
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.measures.counts import MOST, MOST_KINDS, Counts, Moments, merged, merged_text
@@ -35,21 +35,25 @@ def both(one: Counts, other: Counts) -> Counts:
     return together
 
 
+@settings(deadline=None)
 @given(counts, counts)
 def test_it_is_all_the_same_which_comes_first(one: Counts, other: Counts) -> None:
     assert both(one, other) == both(other, one)
 
 
+@settings(deadline=None)
 @given(counts, counts, counts)
 def test_it_is_all_the_same_which_two_are_added_first(one: Counts, two: Counts, three: Counts) -> None:
     assert both(both(one, two), three) == both(one, both(two, three))
 
 
+@settings(deadline=None)
 @given(counts)
 def test_nothing_adds_nothing(each: Counts) -> None:
     assert both(each, Counts()) == each == copy(each)
 
 
+@settings(deadline=None)
 @given(counts, counts)
 def test_text_is_merged_as_counts_are(one: Counts, other: Counts) -> None:
     assert Counts.from_json(merged_text(one.as_json(), other.as_json())) == both(one, other)

@@ -33,6 +33,17 @@ def test_more_errors_and_more_time_are_worse_and_fewer_are_better() -> None:
     assert told["error_rate"].ratio == pytest.approx(0.1)
 
 
+def test_times_that_a_sketch_cannot_tell_apart_are_no_difference() -> None:
+    """Constant latencies a thousandth apart may fall into neighbouring buckets, which are 2 % apart."""
+    for latency in range(100, 150):
+        one, other = Counts(calls=500), Counts(calls=500)
+        for _ in range(500):
+            one.latency.add(latency * 1.001)
+            other.latency.add(latency)
+        told = found(one, other)
+        assert {told[f"latency_ms.{name}"].found for name in ("p50", "p95", "p99")} <= {Found.SAME, Found.UNKNOWN}
+
+
 def test_more_likes_are_better_and_more_errors_reported_are_worse() -> None:
     told = found(side(like=500, error=300, view=10), side(like=300, error=100, view=10))
     assert told["outcome:like.per_100_calls"].found is Found.BETTER

@@ -2,7 +2,7 @@ import random
 from statistics import fmean, stdev
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -18,6 +18,7 @@ def ends(found: Estimate | None) -> tuple[float, float, float]:
     return found.low, found.value, found.high
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), st.floats(0, 1))
 def test_a_share_has_wilsons_interval(whole: int, part: float) -> None:
     count = int(whole * part)
@@ -27,6 +28,7 @@ def test_a_share_has_wilsons_interval(whole: int, part: float) -> None:
     assert 0 <= low <= value <= high <= 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 10**6))
 def test_how_often_something_happened_is_inside_its_interval(times: int, whole: int) -> None:
     low, value, high = ends(often(times, whole))
@@ -39,6 +41,7 @@ def test_what_is_rare_has_about_the_interval_of_a_share() -> None:
     assert (low / 100, high / 100) == pytest.approx(ends(share(10, 100_000))[::2], rel=1e-3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=50))
 def test_a_mean_has_the_normal_interval(values: list[float]) -> None:
     amount = Moments()
@@ -71,7 +74,7 @@ def test_a_quantiles_interval_has_the_truth_in_it_as_often_as_it_says(part: floa
             sketch.add(90 * chance.lognormvariate(0, 0.6))
         low, value, high = ends(quantile(sketch.ranked(), part))
         assert low <= value <= high
-        inside += low * 0.99 <= truth <= high * 1.01
+        inside += low <= truth <= high
     assert inside >= 180
 
 
@@ -84,6 +87,7 @@ def test_the_interval_of_a_quantile_is_open_where_no_value_bounds_it() -> None:
     assert (found.low is not None, found.high) == (True, None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.1, 1e5), min_size=2, max_size=100))
 def test_a_sketch_has_the_exact_mean_and_about_its_interval(values: list[float]) -> None:
     sketch, amount = Sketch(), Moments()

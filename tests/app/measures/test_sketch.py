@@ -4,7 +4,7 @@ import math
 
 import orjson
 from ddsketch import LogCollapsingLowestDenseDDSketch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.measures.sketch import ACCURACY, Sketch
@@ -21,6 +21,7 @@ def sketch_of(those: list[float]) -> Sketch:
     return sketch
 
 
+@settings(deadline=None)
 @given(st.lists(values, min_size=1), shares)
 def test_a_quantile_is_within_one_percent_of_the_value_at_its_rank(those: list[float], share: float) -> None:
     found = sketch_of(those).ranked().quantile(share)
@@ -29,6 +30,7 @@ def test_a_quantile_is_within_one_percent_of_the_value_at_its_rank(those: list[f
     assert abs(found - exact) <= (ACCURACY + ROUNDING) * exact
 
 
+@settings(deadline=None)
 @given(st.lists(values, min_size=1), shares)
 def test_quantiles_are_those_of_the_sketch_that_everybody_knows(those: list[float], share: float) -> None:
     oracle = LogCollapsingLowestDenseDDSketch(ACCURACY, bin_limit=4096)
@@ -40,6 +42,7 @@ def test_quantiles_are_those_of_the_sketch_that_everybody_knows(those: list[floa
     assert math.isclose(found, expected, rel_tol=2.1 * ACCURACY)
 
 
+@settings(deadline=None)
 @given(st.lists(values), st.lists(values))
 def test_two_sketches_together_are_the_sketch_of_all(some: list[float], others: list[float]) -> None:
     together, all_at_once = sketch_of(some), sketch_of(some + others)
@@ -49,6 +52,7 @@ def test_two_sketches_together_are_the_sketch_of_all(some: list[float], others: 
     assert math.isclose(together.total, all_at_once.total, rel_tol=1e-12)
 
 
+@settings(deadline=None)
 @given(st.lists(values))
 def test_a_sketch_survives_being_written(those: list[float]) -> None:
     sketch = sketch_of(those)
