@@ -1,6 +1,6 @@
 """Every way a request can fail, and how it is told: RFC 9457 problem documents with a stable code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -103,10 +103,20 @@ class ProblemError(Exception):
 
 def invalid(code: Code, errors: Iterable[Mapping[str, Any]]) -> ProblemError:
     """Return the 422 problem for pydantic's errors: a sentence for people and a list of `field`, `message`."""
-    items = [{"field": (field := _field(error["loc"])), "message": _message(error, field)} for error in errors]
+    told = _without_echoes([*errors])
+    items = [{"field": (field := _field(error["loc"])), "message": _message(error, field)} for error in told]
     shown = "; ".join(f"{item['field']}: {item['message']}" if item["field"] else item["message"] for item in items[:3])
     more = f" (and {len(items) - 3} more)" if len(items) > 3 else ""
     return ProblemError(422, code, shown + more, errors=items)
+
+
+def _without_echoes(errors: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Leave out that a list is too short where its items were only not taken, for faults that are told themselves."""
+    places = [tuple(error["loc"]) for error in errors]
+    for error, place in zip(errors, places, strict=True):
+        is_echo = error["type"] == "too_short" and any(other[: len(place)] == place != other for other in places)
+        if not is_echo:
+            yield error
 
 
 def _field(location: Iterable[str | int]) -> str:

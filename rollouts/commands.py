@@ -110,6 +110,9 @@ def roll_back(rollout: Rollout, order: Order) -> Answer:
     """Send everyone back now."""
     if rollout.state in {RolloutState.ROLLED_BACK, RolloutState.ROLLING_BACK}:
         return stay(rollout)
+    if rollout.state in FINAL:
+        told = f"it is {rollout.state}, and stays so; to send everyone back set the percentage to 0, or kill the flag"
+        return Refused(Refusal.ENDED, told)
     if rollout.plan.dry_run and rollout.is_active:
         return _dry()
     move = Move(MoveKind.ROLL_BACK, rollout.step, RolloutState.ROLLED_BACK, order.told("rolled it back"))

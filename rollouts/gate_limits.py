@@ -6,7 +6,7 @@ from rollouts.bounded import BoundedEvidence
 from rollouts.gate_state import GateState
 from rollouts.limits import Limit
 from rollouts.means import MeanEvidence, difference, distance
-from rollouts.metrics import BOUNDED, LATENCY_MS, Statistic
+from rollouts.metrics import BOUNDED, LATENCY_MS, OUTCOME, Statistic
 from rollouts.plan import Gate
 from rollouts.sequential import RateEvidence, RatioEvidence
 
@@ -35,13 +35,13 @@ def _of_ratio(gate: Gate, evidence: RatioEvidence) -> Limit:
         evidence.log_e_safe_at,
         _relative_aim(gate),
         step.exposed_new,
-        _missing(step.exposed_new, step.exposed_control, "calls"),
+        _missing_calls(gate, step.exposed_new, step.exposed_control),
         "" if step.events_new + step.events_control else "there is no ratio before it happens on either side",
     )
 
 
 def _of_rate(gate: Gate, evidence: RateEvidence) -> Limit:
-    missing = _missing(evidence.exposed, None, "calls")
+    missing = _missing_calls(gate, evidence.exposed, None)
     return Limit(evidence.log_e_harm, evidence.log_e_safe_at, _absolute_aim(gate), evidence.exposed, missing)
 
 
@@ -85,10 +85,16 @@ def _worse(gate: Gate) -> int:
     return 1 if gate.is_lower_better else -1
 
 
+def _missing_calls(gate: Gate, new: int, control: int | None) -> str:
+    missing = _missing(new, control, "calls")
+    waits = missing and gate.metric.startswith(OUTCOME)
+    return f"{missing}; those of the last minutes still wait for their outcomes" if waits else missing
+
+
 def _missing(new: int, control: int | None, units: str) -> str:
     if not new:
         return f"no {units} of the new side yet"
-    return f"no {units} of the control yet" if control == 0 else ""
+    return f"no {units} of the control in this step" if control == 0 else ""
 
 
 def _relative_aim(gate: Gate) -> str:

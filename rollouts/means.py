@@ -43,7 +43,7 @@ class Moments:
 
         So a constant cost is not taken for an infinitely precise one.
         """
-        return max(self.squares / (self.count - 1), self.mean**2 / self.count)
+        return max(self.squares / max(self.count - 1, 1), self.mean**2 / self.count)
 
     def is_enough(self, factor: float = 1.0) -> bool:
         """Whether `factor` times of this may be judged."""

@@ -39,6 +39,7 @@ HINTS: Mapping[str, str] = {
     "forbidden": "Use a token with that role: `crossfade tokens create` makes one, `crossfade tokens list` shows all.",
     "unknown_flag": "`crossfade flags list` shows the flags.",
     "unknown_route": "`crossfade routes list` shows the routes.",
+    "unknown_rollout": "`crossfade rollout list` shows the rollouts.",
     "unknown_token": "`crossfade tokens list` shows the tokens.",
     "killed": "`crossfade kills` shows who killed it and why, `crossfade revive` releases it.",
     "stale_version": "`crossfade flags get` shows what is there now.",

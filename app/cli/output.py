@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -30,11 +30,12 @@ def percent(part: float) -> str:
     return f"{round(part * 100, 3):g} %"
 
 
-def moment(at: str | None) -> str:
-    """Return a time of the API, to the minute and in UTC; `-` for none."""
+def moment(at: str | None, to: Literal["minutes", "seconds"] = "minutes") -> str:
+    """Return a time of the API, to the minute or second and in UTC; `-` for none."""
     if at is None:
         return "-"
-    return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    time = datetime.fromisoformat(at).astimezone(UTC).replace(tzinfo=None)
+    return f"{time.isoformat(sep=' ', timespec=to)} UTC"
 
 
 def ago(at: str, now: datetime) -> str:

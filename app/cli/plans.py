@@ -1,6 +1,7 @@
 """`crossfade rollout plan check` and `crossfade rollout plans`: what a rollout is made of, without a service."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -119,10 +120,13 @@ def _limits(gate: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Tell a time in its largest unit that is whole enough; `-` for none."""
+    """Tell a time in its largest unit and the next one, such as `9 min 49 s`; `-` for none."""
     if seconds is None:
         return "-"
-    for unit, length in (("d", DAY_S), ("h", HOUR_S), ("min", MINUTE_S)):
-        if seconds >= length:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.0f} s"
+    whole = round(seconds)
+    units = (("d", DAY_S), ("h", HOUR_S), ("min", MINUTE_S), ("s", 1))
+    for (unit, length), (smaller, part) in pairwise(units):
+        if whole >= length:
+            rest = whole % length // part
+            return f"{whole // length} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"

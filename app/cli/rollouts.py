@@ -9,6 +9,7 @@ import typer
 from app.cli.blocks import Block, Cell, Fields, Table, Tone, Toned
 from app.cli.client import Service, part
 from app.cli.command import Reason, command
+from app.cli.exits import CommandError
 from app.cli.output import Show, ago, moment
 from app.cli.plans import ForFlag, ForRoute, PlanSource, duration
 
@@ -41,6 +42,9 @@ STATES: Mapping[str, Tone] = {
     "aborted": Tone.DIM,
     "draft": Tone.DIM,
 }
+SHORT_OF_IT = {"rolled_back", "aborted"}
+"""The states that it ended in before its last step, as a rule."""
+
 VERDICTS: Mapping[str, Tone] = {"PASS": Tone.GOOD, "FAIL": Tone.BAD, "ERROR": Tone.BAD, "INCONCLUSIVE": Tone.WARN}
 
 
@@ -68,8 +72,17 @@ def create(
     body = {"plan": plan_document(source, flag, route), "reason": reason}
     made = service.post("/rollouts", body).having("id")
     if start:
-        made = service.post(f"/rollouts/{part(made['id'])}/start", {"reason": reason}).having("id")
+        made = _started(service, made["id"], reason)
     show(made, lambda made: [in_a_line(made)])
+
+
+def _started(service: Service, draft: str, reason: str) -> Mapping[str, Any]:
+    try:
+        started: Mapping[str, Any] = service.post(f"/rollouts/{part(draft)}/start", {"reason": reason}).having("id")
+    except CommandError as error:
+        told = f'{error}\nThe draft "{draft}" was made all the same: `crossfade rollout start {draft}` starts it.'
+        raise CommandError(error.code, told, problem=error.problem) from error
+    return started
 
 
 @command(commands, "list", "crossfade rollout list", "crossfade rollout list --state running --json")
@@ -115,13 +128,19 @@ def rollout_blocks(found: Mapping[str, Any]) -> Iterator[Block]:
     pairs: list[tuple[str, Cell]] = [
         ("rollout", Toned(found["id"], Tone.STRONG)),
         ("state", _state(found)),
-        ("step", _place(found)),
+        ("step", _place(found) + (" when it ended" if found["state"] in SHORT_OF_IT else "")),
         ("why", found["why"] or "-"),
         ("flag, route", f"{found['plan']['flag']}, {found['plan']['route']}"),
         ("started", moment(found["started_at"])),
     ]
-    if progress is not None:
+    if found["ended_at"] is not None:
+        pairs.append(("ended", moment(found["ended_at"])))
+    elif progress is not None:
         pairs += _times(progress)
+    if found["cool_until"] is not None:
+        pairs.append(
+            ("cools down", f"until {moment(found['cool_until'])}, before another rollout of the flag may start")
+        )
     yield Fields(pairs)
     if progress is not None:
         yield ""
@@ -187,7 +206,7 @@ def evaluations(
 def _evaluations(page: Mapping[str, Any]) -> Iterator[Block]:
     rows = [
         [
-            moment(each["at"]),
+            moment(each["at"], "seconds"),
             str(each["step"] + 1),
             f"{each['percentage']:g} %",
             each["move"] + (" (dry run)" if each["dry"] else ""),

@@ -52,9 +52,9 @@ class Book:
         counts.calls += 1
         if ended.is_error:
             counts.errors += 1
-        if answered is None:
-            counts.failures += 1
-        else:
+            if ended.is_failure:
+                counts.failures += 1
+        if answered is not None:
             by = counts.answered
             by[answered] = by.get(answered, 0) + 1
             if answered != place[1]:

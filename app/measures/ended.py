@@ -29,6 +29,11 @@ class Ended(NamedTuple):
         attempts = self.carried.attempts
         if attempts and attempts[0].cause is not None:
             return True
+        return self.is_failure
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether its caller got no good answer of anybody: none, 5xx, or one that was cut off, but not by himself."""
         return self.status >= SERVER_ERROR or not (self.is_whole or self.has_left)
 
 

@@ -58,7 +58,8 @@ def test_what_is_over_stays_over_and_says_so(end: str, order: str) -> None:
         assert it.rollout is before
     else:
         assert isinstance(answer, Refused)
-        assert (answer.reason, "start a new one" in answer.told) == (Refusal.ENDED, True)
+        advice = "set the percentage to 0, or kill the flag" if order == "roll_back" else "start a new one"
+        assert (answer.reason, advice in answer.told) == (Refusal.ENDED, True)
     assert it.state in FINAL
 
 

@@ -161,7 +161,7 @@ def test_without_an_event_there_is_no_ratio() -> None:
 
 @pytest.mark.parametrize(
     ("tick", "needs"),
-    [((9, 0, 1, 0), "no calls of the control yet"), ((0, 9, 0, 1), "no calls of the new side yet")],
+    [((9, 0, 1, 0), "no calls of the control in this step"), ((0, 9, 0, 1), "no calls of the new side yet")],
 )
 def test_a_side_without_calls_is_no_data(tick: tuple[int, int, int, int], needs: str) -> None:
     statistics = state(ERRORS)
@@ -245,6 +245,12 @@ def test_likes_should_be_many() -> None:
     assert judged(as_many).verdict is Verdict.PASS
 
 
+def test_an_outcome_without_calls_says_that_young_ones_still_wait() -> None:
+    assert judged(state(LIKES)).needs == (
+        "no calls of the new side yet; those of the last minutes still wait for their outcomes"
+    )
+
+
 def test_a_quantile_counts_nothing_before_its_threshold_is_fixed() -> None:
     statistics = state(P95)
     for at in range(99):
@@ -320,6 +326,17 @@ def test_a_mean_needs_enough_units_of_both_sides_and_both_limits() -> None:
     assert judgement.verdict is Verdict.PASS
     assert judgement.new.exposures == 499
     assert judgement.new.mean == pytest.approx(4.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("new", "control"), [(1, 1), (1, 20), (20, 1)])
+def test_a_mean_of_a_single_value_is_judged(new: int, control: int) -> None:
+    statistics = state(COST)
+    for is_new, count in ((True, new), (False, control)):
+        for _ in range(count):
+            statistics.value(is_new, 4.0)
+    judgement = judged(statistics)
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+    assert "more units of the new side" in judgement.needs
 
 
 def test_what_is_no_number_is_left_out() -> None:

@@ -1,6 +1,7 @@
 """`crossfade rollout …` against a running service, and plans without one."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,29 @@ def test_a_draft_is_made_started_looked_at_and_sent_back(crossfade: Crossfade, p
     assert (over.exit_code, "rollout_over" in over.stderr) == (5, True)
 
 
+def test_what_is_over_tells_when_it_ended_and_until_when_it_cools_down_and_no_times_that_are_left(
+    crossfade: Crossfade, plan: Path
+) -> None:
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | {"cooldown_s": 3600}))
+    rollout = made(crossfade, plan, "--start")
+    assert re.search(r"at least (1 h|59 min \d+ s) more", crossfade("rollout", "show", rollout).stdout)
+    crossfade("rollout", "rollback", rollout)
+    shown = crossfade("rollout", "show", rollout).stdout
+    assert "1 of 2 (10 %) when it ended" in shown
+    assert "cools down" in shown
+    assert "before another rollout of the flag may start" in shown
+    assert " more\n" not in shown
+
+
+def test_a_start_that_is_refused_says_that_the_draft_is_there(crossfade: Crossfade, plan: Path) -> None:
+    rollout = made(crossfade, plan, "--start")
+    refused = crossfade("rollout", "create", plan, "--start")
+    assert refused.exit_code == 5
+    draft = f"{rollout.removesuffix('-1')}-2"
+    assert f'The draft "{draft}" was made all the same: `crossfade rollout start {draft}`' in refused.stderr
+    crossfade("rollout", "rollback", rollout)
+
+
 def test_steps_are_counted_from_one(crossfade: Crossfade, plan: Path) -> None:
     rollout = made(crossfade, plan, "--start")
     assert "step 2 of 2 (100 %)" in crossfade("rollout", "advance", rollout, "--to", "2").stdout
@@ -64,7 +88,8 @@ def test_steps_are_counted_from_one(crossfade: Crossfade, plan: Path) -> None:
 
 def test_an_unknown_rollout_ends_with_4(crossfade: Crossfade) -> None:
     for command in ("show", "watch", "start", "rollback", "evaluations"):
-        assert crossfade("rollout", command, "none").exit_code == 4, command
+        told = crossfade("rollout", command, "none")
+        assert (told.exit_code, "`crossfade rollout list`" in told.stderr) == (4, True), command
 
 
 @pytest.mark.parametrize(("order", "code"), [("rollback", 3), ("abort", 4), ("pause", 4)])
@@ -103,6 +128,15 @@ def test_all_that_is_wrong_with_a_plan_is_told_without_a_service(crossfade: Cros
     assert "the last must be 100 %" in checked.stderr
     assert "guardrails: name at least one" in checked.stderr
     assert crossfade("rollout", "plan", "check", "nowhere").exit_code == 2
+
+
+def test_steps_with_faults_are_not_told_to_be_missing_too(crossfade: Crossfade, plan: Path) -> None:
+    document = json.loads(plan.read_text())
+    plan.write_text(json.dumps(document | {"steps": [{"percentage": "10%"}, {"percentage": 100, "min_s": "5m"}]}))
+    told = crossfade("rollout", "plan", "check", plan).stderr
+    assert "steps.0.percentage" in told
+    assert "steps.1.min_s" in told
+    assert "at least 1 item" not in told
 
 
 @pytest.mark.parametrize("name", shipped_plans())

@@ -44,6 +44,15 @@ async def test_every_call_is_counted_without_rollout_and_record(service: Service
     assert counts.answered == {"new": 1, "legacy": 1}
 
 
+async def test_an_error_that_is_passed_on_to_the_caller_is_a_failure_as_one_of_both_sides_is(tmp_path: Path) -> None:
+    async with running(settings_in(tmp_path)) as service:
+        await service.with_rag(0)
+        service.script.answers["http://legacy:1"] = lambda _: Answer(500, [], b"")
+        await service.ask("GET", "/route/rag", X_User_Id="user-1")
+        [counts] = (await counted(service)).values()
+    assert (counts.calls, counts.errors, counts.failures, counts.answered) == (1, 1, 1, {"legacy": 1})
+
+
 async def test_calls_of_a_rollout_are_counted_by_its_steps_and_others_apart(service: Service) -> None:
     await steer(service, rollout_of(1, 2))
     await service.ask("GET", "/route/rag", X_User_Id="user-1")
