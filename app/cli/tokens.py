@@ -13,7 +13,7 @@ from app.cli.output import Show, moment
 
 commands = group("Make, list and revoke the tokens that callers show.")
 
-Role = Literal["evaluate", "read", "operate", "kill", "admin"]
+Role = Literal["evaluate", "read", "operate", "kill", "alert", "admin"]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The token's public name: lower-case letters, digits and -.")]
 
 

@@ -16,13 +16,13 @@ from tests.inprocess import Service, running, settings_in
 OPEN = {"/healthz", "/readyz", "/metrics"}
 
 
-def needed_role(route: APIRoute) -> Role | None:
+def needed_role(route: APIRoute) -> str | None:
     """Find the role that an endpoint asks for among its dependencies."""
     roles = [getattr(each.call, "role", None) for each in route.dependant.dependencies]
     return next((role for role in roles if role is not None), None)
 
 
-def control_endpoints() -> list[tuple[str, str, Role | None]]:
+def control_endpoints() -> list[tuple[str, str, str | None]]:
     """List method, path and role of every FastAPI endpoint."""
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     return [(method, route.path, needed_role(route)) for route in routes for method in sorted(route.methods)]
@@ -55,7 +55,7 @@ async def test_every_role_gets_in_where_it_may_and_nowhere_else(service: Service
                 assert needed is not None
                 status = (await _call(client, method, path)).status_code
                 service.time.seconds += WINDOW_S
-                expected = role is not None and role in ALLOWED[needed]
+                expected = any(role in ALLOWED[Role(each)] for each in needed.split(", "))
                 assert (status not in {401, 403}) == expected, (role, method, path, status)
                 assert (status == 401) == (role is None), (role, method, path, status)
 
