@@ -1,9 +1,11 @@
 """`crossfade serve`."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, cast
 
 import typer
 
@@ -53,10 +55,14 @@ def _serve(host: str, port: int, workers: int) -> None:
 
 @contextmanager
 def _importing() -> Iterator[None]:
-    """Look for no garbage: what imports make stays, and going through it again and again takes a tenth of a start."""
+    """Look for no garbage, since what imports make stays, and leave rich to commands: each takes a tenth of a start."""
     gc.disable()
+    # structlog takes it for tracebacks if it is there, and ours are plain text
+    is_unknown = sys.modules.setdefault("rich", cast("ModuleType", None)) is None
     try:
         yield
     finally:
+        if is_unknown:
+            del sys.modules["rich"]
         gc.freeze()
         gc.enable()
