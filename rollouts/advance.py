@@ -45,8 +45,6 @@ def _danger(rollout: Rollout, facts: Facts) -> str | None:
     limits, recent = rollout.plan.hard_limits, facts.recent
     if facts.killed is not None:
         return f"killed: {facts.killed}"
-    if facts.alert is not None:
-        return f"critical alert: {facts.alert}"
     if limits.breaker_open_s is not None and facts.breaker_open_s > limits.breaker_open_s:
         return f'the breaker of "{rollout.variant}" has been open for more than {limits.breaker_open_s:g} s'
     enough = recent.calls >= limits.error_min_calls

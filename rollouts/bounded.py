@@ -78,13 +78,8 @@ class BoundedEvidence:
         """The log of the e-value against a mean within the limit."""
         return self.harm.log_e
 
-    @property
-    def log_e_safe(self) -> float:
-        """The log of the e-value against a mean at the limit or beyond."""
-        return self.log_e_safe_at(1.0)
-
-    def log_e_safe_at(self, factor: float) -> float:
-        """Return what `log_e_safe` would be, had the same been seen `factor` times in this step."""
+    def log_e_safe(self, factor: float = 1.0) -> float:
+        """Return the log of the e-value against a mean at the limit or beyond, for `factor` times this step."""
         return self.safe.log_e_at(factor)
 
     def begin(self) -> None:

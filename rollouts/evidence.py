@@ -56,7 +56,7 @@ class Facts(NamedTuple):
 
     `flag_version` and `weight` are the flag's in force: its version and the new side's random share in
     hundred-thousandths, None when the flag is gone or its default is no such split. `breaker_open_s` is for how long
-    the new backend's breaker has been open, 0 for not at all. `alert` is a critical one that was not answered yet.
+    the new backend's breaker has been open, 0 for not at all.
     """
 
     flag_version: int
@@ -65,7 +65,6 @@ class Facts(NamedTuple):
     killed: str | None = None
     breaker_open_s: float = 0.0
     recent: Recent = Recent()
-    alert: str | None = None
 
 
 class Evidence(NamedTuple):

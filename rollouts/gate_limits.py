@@ -32,7 +32,7 @@ def _of_ratio(gate: Gate, evidence: RatioEvidence) -> Limit:
     step = evidence.step
     return Limit(
         evidence.log_e_harm,
-        evidence.log_e_safe_at,
+        evidence.log_e_safe,
         _relative_aim(gate),
         step.exposed_new,
         _missing_calls(gate, step.exposed_new, step.exposed_control),
@@ -42,14 +42,14 @@ def _of_ratio(gate: Gate, evidence: RatioEvidence) -> Limit:
 
 def _of_rate(gate: Gate, evidence: RateEvidence) -> Limit:
     missing = _missing_calls(gate, evidence.exposed, None)
-    return Limit(evidence.log_e_harm, evidence.log_e_safe_at, _absolute_aim(gate), evidence.exposed, missing)
+    return Limit(evidence.log_e_harm, evidence.log_e_safe, _absolute_aim(gate), evidence.exposed, missing)
 
 
 def _of_bounded(gate: Gate, evidence: BoundedEvidence) -> Limit:
     seen = evidence.step.count
     return Limit(
         evidence.log_e_harm,
-        evidence.log_e_safe_at,
+        evidence.log_e_safe,
         _absolute_aim(gate),
         seen,
         _missing(seen, None, "values"),

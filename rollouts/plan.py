@@ -143,7 +143,8 @@ class HardLimits(Part):
     """What sends everyone back at once, without statistics; None switches one off.
 
     `breaker_open_s`: the new backend's breaker has been open for longer. `error_share`: of the calls decided for the
-    new side in the last `error_window_s`, if there were `error_min_calls`. A kill and a critical alert always do.
+    new side in the last `error_window_s`, if there were `error_min_calls`. A kill always does, and so does a critical
+    alert, which is an order.
     """
 
     breaker_open_s: Annotated[float, Field(gt=0, le=3600)] | None = 30.0

@@ -7,8 +7,6 @@ counts, so that a ramp is no mismatch and leaves the test its power; the e-value
 import math
 from dataclasses import dataclass
 
-from pydantic import JsonValue, TypeAdapter
-
 from rollouts.evidence import Judgement, Side, Verdict
 from rollouts.wealth import e_value
 
@@ -61,23 +59,10 @@ class SampleRatio:
             Verdict.FAIL if failed else Verdict.PASS, new, control, e_harm=e_value(self.log_e), needs=words
         )
 
-    def dump(self) -> dict[str, JsonValue]:
-        """Return the state as JSON values."""
-        kept: dict[str, JsonValue] = _KEPT.dump_python(self, mode="json")
-        return kept
-
-    @staticmethod
-    def load(dumped: object) -> "SampleRatio":
-        """Return what was dumped; raise ValueError for anything else."""
-        return _KEPT.validate_python(dumped)
-
     @property
     def _found(self) -> float:
         counted = self.new + self.control
         return self.new / counted if counted else self.share
-
-
-_KEPT = TypeAdapter(SampleRatio)
 
 
 def _log_beta(one: float, other: float) -> float:

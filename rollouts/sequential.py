@@ -122,13 +122,8 @@ class RatioEvidence:
         """The log of the e-value against a ratio within the limit."""
         return self.harm.log_e
 
-    @property
-    def log_e_safe(self) -> float:
-        """The log of the e-value against a ratio at the margin or beyond."""
-        return self.log_e_safe_at(1.0)
-
-    def log_e_safe_at(self, factor: float) -> float:
-        """Return what `log_e_safe` would be, had the same been seen `factor` times in this step."""
+    def log_e_safe(self, factor: float = 1.0) -> float:
+        """Return the log of the e-value against a ratio at the margin or beyond, for `factor` times this step."""
         return self.safe.log_e_at(factor)
 
     def begin(self) -> None:
@@ -182,13 +177,8 @@ class RateEvidence:
         """The log of the e-value against a rate within the limit."""
         return self.harm.log_e
 
-    @property
-    def log_e_safe(self) -> float:
-        """The log of the e-value against a rate at the limit or beyond."""
-        return self.log_e_safe_at(1.0)
-
-    def log_e_safe_at(self, factor: float) -> float:
-        """Return what `log_e_safe` would be, had the same been seen `factor` times in this step."""
+    def log_e_safe(self, factor: float = 1.0) -> float:
+        """Return the log of the e-value against a rate at the limit or beyond, for `factor` times this step."""
         kept = -1 if self.is_lower_better else 1
         safe = Wealth.of(STAKES)
         safe.add(gains(self.events, self.exposed, self.limit, kept))

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from app.lanes import LaneBook
 from app.refresh import State
-from rollouts.evidence import Facts, Recent
+from rollouts.evidence import Facts
 from rollouts.model import Rollout
 from rollouts.starting import Ground, weight_in_force
 from routers.breaker import State as BreakerState
@@ -44,7 +44,7 @@ class BreakerWatch:
         return lane.breaker.status(now).state in REFUSING
 
 
-def facts_of(state: State, rollout: Rollout, breaker_open_s: float = 0.0, recent: Recent | None = None) -> Facts:
+def facts_of(state: State, rollout: Rollout, breaker_open_s: float = 0.0) -> Facts:
     """Gather what is true of a rollout in a state."""
     flag = state.ruleset.document(rollout.plan.flag)
     return Facts(
@@ -53,7 +53,6 @@ def facts_of(state: State, rollout: Rollout, breaker_open_s: float = 0.0, recent
         changed_by=(flag.updated_by if flag else None) or "",
         killed=killed_why(state, rollout),
         breaker_open_s=breaker_open_s,
-        recent=recent or Recent(),
     )
 
 

@@ -15,7 +15,7 @@ from rollouts.model import Rollout
 
 log = structlog.get_logger("crossfade.steering")
 
-EARLY_S = 0.5
+SLACK_S = 0.5
 """By how much a judgement may come early, so that an interval of whole seconds is not a second longer."""
 
 
@@ -105,7 +105,7 @@ class Judging:
     def _is_due(self, rollout: Rollout, watched: _Watched) -> bool:
         if watched.judged_at is None:
             return True
-        return self._clock.monotonic() - watched.judged_at >= rollout.plan.interval_s - EARLY_S
+        return self._clock.monotonic() - watched.judged_at >= rollout.plan.interval_s - SLACK_S
 
 
 def _has_error(judgements: Mapping[str, Judgement]) -> bool:

@@ -39,7 +39,6 @@ def in_every_active_state(**changes: Any) -> dict[str, Driven]:
 
 STATES = ("running", "holding", "paused", "waiting_approval", "baking")
 DANGERS = {
-    "a critical alert": {"alert": "p95 above 1,200 ms"},
     "a breaker that stays open": {"breaker_open_s": 30.1},
     "a share of errors": {"recent": Recent(20, 11)},
 }
@@ -185,7 +184,7 @@ def test_a_broken_sample_ratio_voids_every_verdict(state: str) -> None:
     it.look({"errors": FAIL}, sample_ratio=FAIL)
     assert (it.state in {RolloutState.HOLDING, RolloutState.PAUSED}, it.percentage) == (True, percentage)
     assert "sample ratio" in it.rollout.why
-    it.look(alert="down", sample_ratio=FAIL)
+    it.look(breaker_open_s=60.0, sample_ratio=FAIL)
     assert it.state is RolloutState.ROLLED_BACK, "facts need no statistics"
 
 
@@ -338,7 +337,7 @@ def test_a_plan_that_is_a_dry_run_is_judged_and_moves_nobody() -> None:
     it.start()
     move = it.look_later()
     assert (move.kind, move.dry, it.rollout.step) == (MoveKind.ADVANCE, True, 0)
-    move = it.look(FAIL, alert="down")
+    move = it.look(FAIL, breaker_open_s=60.0)
     assert (move.kind, move.dry, it.state) == (MoveKind.ROLL_BACK, True, RolloutState.RUNNING)
     assert (it.flag.version, it.percentage, it.cohorts()) == (version, 10, [])
     it.set_by_hand(60)
@@ -351,7 +350,7 @@ def test_a_draft_and_an_ended_rollout_stay_as_they_are() -> None:
     ended.tell(commands.abort)
     for it in (Driven(), ended):
         before = it.rollout
-        it.look(FAIL, alert="down")
+        it.look(FAIL, breaker_open_s=60.0)
         assert it.rollout is before
 
 

@@ -25,7 +25,7 @@ verdicts = st.fixed_dictionaries(
     {"errors": often_pass, "p95": often_pass, "costs": seldom_fail, "tried": st.sampled_from(list(Verdict))}
 )
 nothing: dict[str, Any] = {}
-dangers = st.sampled_from([nothing] * 12 + [{"alert": "down"}, {"breaker_open_s": 31.0}, {"recent": Recent(20, 11)}])
+dangers = st.sampled_from([nothing] * 12 + [{"breaker_open_s": 31.0}, {"recent": Recent(20, 11)}])
 
 
 @st.composite

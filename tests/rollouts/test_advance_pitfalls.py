@@ -187,7 +187,7 @@ def test_flagger_1011_traffic_that_stops_lets_no_step_pass() -> None:
     assert it.percentage == 50, "what passed at the step before counts for that one only"
 
 
-@pytest.mark.parametrize("bad", [{"verdicts": {"errors": FAIL}}, {"alert": "down"}, {"breaker_open_s": 60.0}])
+@pytest.mark.parametrize("bad", [{"verdicts": {"errors": FAIL}}, {"breaker_open_s": 60.0}])
 def test_flagger_1801_it_rolls_back_while_it_waits_for_a_person(bad: dict[str, Any]) -> None:
     it = waiting_for_approval()
     it.look(**bad)

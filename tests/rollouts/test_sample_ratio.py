@@ -1,6 +1,5 @@
 """scipy is the oracle."""
 
-import json
 import math
 
 import pytest
@@ -54,19 +53,3 @@ def test_a_right_split_passes_and_a_wrong_one_fails_and_says_how_wrong_it_is() -
     assert (judgement.new, judgement.control) == (Side(2000), Side(1500))
     assert judgement.e_harm >= 100
     assert judgement.needs == "the new side should have 50.000% of the units, and has 57.143%"
-
-
-def test_what_was_dumped_in_mid_stream_goes_on_with_the_same_numbers() -> None:
-    ratio = SampleRatio()
-    ratio.observe(0.1, 12, 88)
-    ratio.observe(0.25, 25, 70)
-    loaded = SampleRatio.load(json.loads(json.dumps(ratio.dump())))
-    assert loaded == ratio
-    loaded.observe(0.25, 1, 2)
-    ratio.observe(0.25, 1, 2)
-    assert loaded.log_e == ratio.log_e
-
-
-def test_what_is_no_dump_is_refused() -> None:
-    with pytest.raises(ValueError, match="share"):
-        SampleRatio.load({"share": "half"})
