@@ -1,8 +1,8 @@
 """Rollouts: made of a plan, told what to do, and looked at."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.documents import DocumentsOf, Version
@@ -61,6 +61,43 @@ class StepBody(BaseModel):
 
     reason: ReasonText = ""
     to: Annotated[int | None, Field(ge=0, le=31)] = None
+
+
+class Asked(NamedTuple):
+    """What every order comes with: the rollout, the version it stands on, why, and the step wanted."""
+
+    id: str
+    version: int | None
+    response: Response
+    reason: str
+    to: int | None = None
+
+    def order(self, command: Command, principal: Principal) -> tuple[Order, By]:
+        """Return it as an order of somebody."""
+        who = by(principal, self.reason)
+        return Order(command, commands.Order(*who), self.version, self.to), who
+
+
+def _asked(
+    id: str,  # noqa: A002 - the path's word
+    version: OptionalVersion,
+    response: Response,
+    body: Reasoned | None = None,
+) -> Asked:
+    return Asked(id, version, response, body.reason if body else "")
+
+
+def _asked_of_a_step(
+    id: str,  # noqa: A002 - the path's word
+    version: OptionalVersion,
+    response: Response,
+    body: StepBody | None = None,
+) -> Asked:
+    return Asked(id, version, response, body.reason if body else "", body.to if body else None)
+
+
+AskedOf = Annotated[Asked, Depends(_asked)]
+AskedOfAStep = Annotated[Asked, Depends(_asked_of_a_step)]
 
 
 class RolloutView(Rollout):
@@ -162,121 +199,60 @@ async def rollout_evaluations(
 async def start_rollout(
     services: ServicesOf,
     principal: Operator,
-    id: str,  # noqa: A002 - the path's word
-    version: OptionalVersion,
-    response: Response,
-    body: Reasoned | None = None,
+    asked: AskedOf,
     dry_run: Annotated[bool, Query(description="Only say what a start would do.")] = False,
 ) -> Rollout | Outlook:
     """Start a draft; `dry_run` says what that would do, and does nothing."""
-    order, who = _order(Command.START, principal, body, version)
     if not dry_run:
-        return await _obeyed(services, id, order, who, response)
-    ROLLOUTS.one(services.live.state, id)
-    return services.steering.outlook(id, order, who)
+        return await _obeyed(services, principal, Command.START, asked)
+    ROLLOUTS.one(services.live.state, asked.id)
+    return services.steering.outlook(asked.id, *asked.order(Command.START, principal))
 
 
 @router.post("/{id}/pause")
-async def pause_rollout(
-    services: ServicesOf,
-    principal: Stopper,
-    id: str,  # noqa: A002 - the path's word
-    version: OptionalVersion,
-    response: Response,
-    body: Reasoned | None = None,
-) -> Rollout:
+async def pause_rollout(services: ServicesOf, principal: Stopper, asked: AskedOf) -> Rollout:
     """Stop raising the share; guardrails and hard limits go on."""
-    return await _obeyed(services, id, *_order(Command.PAUSE, principal, body, version), response)
+    return await _obeyed(services, principal, Command.PAUSE, asked)
 
 
 @router.post("/{id}/resume")
-async def resume_rollout(
-    services: ServicesOf,
-    principal: Operator,
-    id: str,  # noqa: A002 - the path's word
-    version: OptionalVersion,
-    response: Response,
-    body: Reasoned | None = None,
-) -> Rollout:
+async def resume_rollout(services: ServicesOf, principal: Operator, asked: AskedOf) -> Rollout:
     """Go on after a pause, at the step whose share is in force."""
-    return await _obeyed(services, id, *_order(Command.RESUME, principal, body, version), response)
+    return await _obeyed(services, principal, Command.RESUME, asked)
 
 
 @router.post("/{id}/advance")
-async def advance_rollout(
-    services: ServicesOf,
-    principal: Operator,
-    id: str,  # noqa: A002 - the path's word
-    version: OptionalVersion,
-    response: Response,
-    body: StepBody | None = None,
-) -> Rollout:
+async def advance_rollout(services: ServicesOf, principal: Operator, asked: AskedOfAStep) -> Rollout:
     """Go to the next step now, whatever the gates say."""
-    return await _obeyed(services, id, *_order(Command.ADVANCE, principal, body, version), response)
+    return await _obeyed(services, principal, Command.ADVANCE, asked)
 
 
 @router.post("/{id}/approve")
-async def approve_rollout(
-    services: ServicesOf,
-    principal: Operator,
-    id: str,  # noqa: A002 - the path's word
-    version: OptionalVersion,
-    response: Response,
-    body: Reasoned | None = None,
-) -> Rollout:
+async def approve_rollout(services: ServicesOf, principal: Operator, asked: AskedOf) -> Rollout:
     """Approve a step that has passed and waits for it."""
-    return await _obeyed(services, id, *_order(Command.APPROVE, principal, body, version), response)
+    return await _obeyed(services, principal, Command.APPROVE, asked)
 
 
 @router.post("/{id}/step-back")
-async def step_back_rollout(
-    services: ServicesOf,
-    principal: Operator,
-    id: str,  # noqa: A002 - the path's word
-    version: OptionalVersion,
-    response: Response,
-    body: StepBody | None = None,
-) -> Rollout:
+async def step_back_rollout(services: ServicesOf, principal: Operator, asked: AskedOfAStep) -> Rollout:
     """Go one step back, and judge that one anew."""
-    return await _obeyed(services, id, *_order(Command.STEP_BACK, principal, body, version), response)
+    return await _obeyed(services, principal, Command.STEP_BACK, asked)
 
 
 @router.post("/{id}/rollback")
-async def rollback_rollout(
-    services: ServicesOf,
-    principal: Stopper,
-    id: str,  # noqa: A002 - the path's word
-    version: OptionalVersion,
-    response: Response,
-    body: Reasoned | None = None,
-) -> Rollout:
+async def rollback_rollout(services: ServicesOf, principal: Stopper, asked: AskedOf) -> Rollout:
     """Send everyone back to the control now."""
-    return await _obeyed(services, id, *_order(Command.ROLL_BACK, principal, body, version), response)
+    return await _obeyed(services, principal, Command.ROLL_BACK, asked)
 
 
 @router.post("/{id}/abort")
-async def abort_rollout(
-    services: ServicesOf,
-    principal: Stopper,
-    id: str,  # noqa: A002 - the path's word
-    version: OptionalVersion,
-    response: Response,
-    body: Reasoned | None = None,
-) -> Rollout:
+async def abort_rollout(services: ServicesOf, principal: Stopper, asked: AskedOf) -> Rollout:
     """End it, and leave the percentage as it is."""
-    return await _obeyed(services, id, *_order(Command.ABORT, principal, body, version), response)
+    return await _obeyed(services, principal, Command.ABORT, asked)
 
 
-def _order(
-    command: Command, principal: Principal, body: Reasoned | StepBody | None, version: int | None
-) -> tuple[Order, By]:
-    who = by(principal, body.reason if body else "")
-    to = body.to if isinstance(body, StepBody) else None
-    return Order(command, commands.Order(*who), version, to), who
-
-
-async def _obeyed(services: Services, key: str, order: Order, who: By, response: Response) -> Rollout:
+async def _obeyed(services: Services, principal: Principal, command: Command, asked: Asked) -> Rollout:
     """Do what is ordered, which may be so already, and return the rollout as it is now in force."""
-    ROLLOUTS.one(services.live.state, key)
-    await services.steering.obey(key, order, who)
-    return ROLLOUTS.shown(services.live.state, key, response)
+    ROLLOUTS.one(services.live.state, asked.id)
+    await services.steering.obey(asked.id, *asked.order(command, principal))
+    return ROLLOUTS.shown(services.live.state, asked.id, asked.response)
