@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from app import opening
 from app.alerts.desk import Desk
 from app.auth import digest_of
-from app.backends import BackendClient
+from app.backends import BackendClient, Trust
 from app.breaker_sync import BreakerSync, Hurry
 from app.cached import CachedTraffic
 from app.changes import Changes
@@ -94,9 +94,10 @@ async def wire(
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
-        notice_send = send or (await stack.enter_async_context(BackendClient())).send
-        shadow_send = send or (await stack.enter_async_context(BackendClient())).send
-        send = send or (await stack.enter_async_context(BackendClient())).send
+        trust = Trust()
+        notice_send = send or (await stack.enter_async_context(BackendClient(trust))).send
+        shadow_send = send or (await stack.enter_async_context(BackendClient(trust))).send
+        send = send or (await stack.enter_async_context(BackendClient(trust))).send
         standing = Standing(clock, is_own=settings.redis_url is None)
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
         store, settle, memory = await opening.opened(ground, standing)

@@ -2,7 +2,7 @@
 
 from .client import BackendClient
 from .connection import BUFFER_BYTES, HEAD_BYTES, HEAD_LINES, ONE_WRITE_BYTES, WHOLE_BYTES
-from .pool import KEEPALIVE_S
+from .pool import KEEPALIVE_S, Trust
 
 __all__ = [
     "BUFFER_BYTES",
@@ -12,4 +12,5 @@ __all__ = [
     "ONE_WRITE_BYTES",
     "WHOLE_BYTES",
     "BackendClient",
+    "Trust",
 ]

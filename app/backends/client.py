@@ -12,7 +12,7 @@ from routers.hops import SAFE_METHODS, UnsafeCallError, answered_headers, safe_p
 from routers.model import Backend
 
 from .connection import Connection
-from .pool import Address, Pool
+from .pool import Address, Pool, Trust
 
 CONNECT_S = 1.0
 """How long a backend may take to accept a connection, name and TLS included, or half its `timeout_ms` if that is less.
@@ -26,12 +26,15 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class BackendClient:
-    """Carries calls over one pool of connections, for as long as it is entered."""
+    """Carries calls over one pool of connections, for as long as it is entered; clients may share who they trust."""
 
     _pool: Pool
 
+    def __init__(self, trust: Trust | None = None) -> None:
+        self._trust = trust
+
     async def __aenter__(self) -> Self:
-        self._pool = Pool()
+        self._pool = Pool(self._trust or Trust())
         return self
 
     async def __aexit__(

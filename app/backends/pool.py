@@ -32,19 +32,34 @@ class Address(NamedTuple):
     tls: bool
 
 
+class Trust:
+    """Who is trusted by TLS: the system's CAs, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+
+    They are read once, from now on, for all clients of an event loop. A thread reads them, since that takes long and
+    only a call by TLS has to wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._reading = asyncio.get_running_loop().run_in_executor(None, ssl.create_default_context)
+
+    async def context(self) -> ssl.SSLContext:
+        """Return what connections by TLS are made with."""
+        # shielded: a caller who gives up must not take it from the others
+        return await asyncio.shield(self._reading)
+
+
 class Pool:
     """The connections of one client, on the event loop it was made on; the one used last is used next.
 
-    Who is trusted is read here, and only here: the system's CAs, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A
-    thread reads them for the first call by TLS, since that takes long, and a start without such backends does without.
+    `trust` says who is trusted by TLS.
     """
 
-    def __init__(self, keepalive_s: float = KEEPALIVE_S) -> None:
+    def __init__(self, trust: Trust, keepalive_s: float = KEEPALIVE_S) -> None:
         self._loop = asyncio.get_running_loop()
         self._keepalive_s = keepalive_s
         self._names = Names(self._loop)
         self._sweep: asyncio.TimerHandle | None = None
-        self._trusting: asyncio.Future[ssl.SSLContext] | None = None
+        self._trust = trust
         self._open: dict[Connection, Address] = {}
         self._idle: dict[Address, deque[Connection]] = {}
         self._closed = False
@@ -104,7 +119,7 @@ class Pool:
 
     async def _connected(self, address: Address) -> Connection:
         host, port, tls = address
-        trusting = await self._trusted() if tls else None
+        trusting = await self._trust.context() if tls else None
         found = await self._names.find(host, port)
         raw = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_S, loop=self._loop)
         try:
@@ -119,12 +134,6 @@ class Pool:
             raise
         return connection
 
-    async def _trusted(self) -> ssl.SSLContext:
-        if self._trusting is None:
-            self._trusting = self._loop.run_in_executor(None, ssl.create_default_context)
-        # shielded: a caller who gives up must not take it from the others
-        return await asyncio.shield(self._trusting)
-
     def _forget(self, connection: Connection) -> None:
         address = self._open.pop(connection, None)
         idle = self._idle.get(address) if address is not None else None
@@ -137,7 +146,5 @@ class Pool:
         if self._sweep is not None:
             self._sweep.cancel()
         self._names.close()
-        if self._trusting is not None:
-            self._trusting.cancel()
         for connection in list(self._open):
             connection.close()

@@ -12,7 +12,7 @@ import pytest
 
 from app.backends import BackendClient
 from app.backends.names import Names
-from app.backends.pool import MAX_IDLE, Address, Pool
+from app.backends.pool import MAX_IDLE, Address, Pool, Trust
 from routers.call import Call, SendError
 from routers.causes import Cause
 from routers.model import Backend
@@ -65,7 +65,7 @@ async def backends(count: int) -> AsyncIterator[list[Faulty]]:
 
 def test_idle_connections_to_many_hosts_are_closed_in_time_and_forgotten(run: Run) -> None:
     async def scenario() -> None:
-        pool = Pool(keepalive_s=1.0)
+        pool = Pool(Trust(), keepalive_s=1.0)
         async with backends(12) as many:
             for backend in many:
                 await asyncio.gather(*[exchange(pool, backend) for _ in range(3)])
@@ -83,7 +83,7 @@ def test_idle_connections_to_many_hosts_are_closed_in_time_and_forgotten(run: Ru
 
 
 async def test_a_connection_in_use_is_not_closed_for_its_age() -> None:
-    pool = Pool(keepalive_s=0.1)
+    pool = Pool(Trust(), keepalive_s=0.1)
     async with faulty([0.3, *OK], OK) as slow, faulty(OK) as quick:
         await asyncio.gather(exchange(pool, slow), exchange(pool, quick))
         await exchange(pool, slow)
@@ -92,7 +92,7 @@ async def test_a_connection_in_use_is_not_closed_for_its_age() -> None:
 
 
 async def test_of_more_idle_connections_than_are_kept_the_oldest_are_closed() -> None:
-    pool = Pool()
+    pool = Pool(Trust())
     async with faulty(OK) as backend:
         more = [await pool.dial(at(backend), 1.0) for _ in range(MAX_IDLE + 3)]
         for connection in more:
@@ -219,7 +219,7 @@ def test_a_backend_that_accepts_and_hangs_up_never_keeps_a_call_waiting(run: Run
 
 async def test_a_dial_that_is_done_when_the_client_has_been_left_is_none() -> None:
     async with faulty(OK) as backend:
-        pool = Pool()
+        pool = Pool(Trust())
         dialling = asyncio.create_task(pool.dial(at(backend), 1.0))
         await asyncio.sleep(0)
         pool.close()
@@ -291,7 +291,7 @@ def test_one_lookup_serves_all_who_wait_for_it_and_outlives_those_who_leave() ->
 
 def test_a_loop_that_was_held_up_does_not_take_its_own_delay_for_the_backends(run: Run) -> None:
     async def scenario() -> None:
-        pool = Pool()
+        pool = Pool(Trust())
         async with faulty(OK) as backend:
             dialing = asyncio.ensure_future(pool.dial(at(backend), 0.05))
             await asyncio.sleep(0)
