@@ -1,0 +1,47 @@
+"""What a translation is given and gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+Document = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something of theirs that cannot be said exactly.
+
+    `place` is its JSON path in their file (`$.features[3].strategies[0]`), `reason` a sentence for its reader.
+    """
+
+    place: str
+    reason: str
+
+
+class UnsayableError(Exception):
+    """What a translator raises where it meets something that cannot be said; the flag around it is refused."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}")
+        self.refusal = Refusal(place, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the caller's names differ: `attributes` maps their context fields to attributes of ours."""
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    def attribute(self, theirs: str, ours: str | None = None) -> str:
+        """Return our name of their context field: the caller's, else the translator's, else their own."""
+        return self.attributes.get(theirs, theirs if ours is None else ours)
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """Flag and segment documents as `POST /import` takes them, and what was left out and why."""
+
+    flags: tuple[Document, ...] = ()
+    segments: tuple[Document, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
