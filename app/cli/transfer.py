@@ -1,4 +1,4 @@
-"""`crossfade export | import`: all flags and routes in one file."""
+"""`crossfade export | import`: all segments, flags and routes in one file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ DONE: Mapping[str, str] = {"create": "created", "update": "changed", "delete": "
 
 @command(commands, "export", "crossfade export > state.yaml", "crossfade export --json | jq '.flags[].key'")
 def export(service: Service, show: Show) -> None:
-    """Write every flag and route as YAML, without tokens and kills.
+    """Write every segment, flag and route as YAML, without tokens and kills.
 
     `import` and a seed file take it. It goes to standard output, and holds no versions.
     """
@@ -49,10 +49,10 @@ def import_documents(
     show: Show,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON document, `-` for standard input.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Delete flags and routes that FILE does not hold.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what FILE does not hold.")] = False,
     reason: Reason = "",
 ) -> None:
-    """Make flags and routes as a file says: all of it or nothing."""
+    """Make segments, flags and routes as a file says: all of it or nothing."""
     from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
 
     asked = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower(), "reason": reason}
