@@ -44,7 +44,7 @@ class Imported(BaseModel):
 
 @router.get("/export", response_model=Documents)
 async def export(services: ServicesOf, _: Reader) -> Response:
-    """Return every segment, flag and route as a document that `POST /import` and a seed file take; no tokens, no kills."""
+    """Return every segment, flag and route as one document for `POST /import` and seed files; no tokens, no kills."""
     documents = exported(services.live.state)
     plain = {name: [_plain(each) for each in getattr(documents, name)] for name in Documents.model_fields}
     return Response(orjson.dumps(plain), media_type="application/json")
@@ -56,9 +56,7 @@ async def import_documents(
     principal: Admin,
     documents: Documents,
     dry_run: Annotated[bool, Query(description="Only say what would be done, or why it would be refused.")] = False,
-    prune: Annotated[
-        bool, Query(description="Delete the segments, flags and routes that the document does not hold.")
-    ] = False,
+    prune: Annotated[bool, Query(description="Delete what the document does not hold.")] = False,
     reason: Annotated[ReasonText, Query(description="Why; kept in history and audit.")] = "",
 ) -> Imported:
     """Make segments, flags and routes as the document says, all or none; what is the same already is not written."""

@@ -60,11 +60,13 @@ def condition_text(when: Document) -> str:
         return f"not ({condition_text(when['not'])})"
     if "segment" in when:
         return f"in segment {when['segment']}"
-    if "op" not in when:
-        return value_text(when)
-    if when["op"] == "exists":
-        return f"{when['attribute']} is {'there' if when.get('value', True) else 'missing'}"
+    return _comparison_text(when) if "op" in when else value_text(when)
+
+
+def _comparison_text(when: Document) -> str:
     attribute = f"{when['attribute']} as {when['as']}" if "as" in when else when["attribute"]
+    if when["op"] == "exists":
+        return f"{attribute} is {'there' if when.get('value', True) else 'missing'}"
     return f"{attribute} {OPERATORS.get(when['op'], when['op'])} {value_text(when['value'])}"
 
 
