@@ -1,4 +1,4 @@
-"""`crossfade export | import`: all flags, segments and routes in one file, or what another system exports."""
+"""`crossfade export | import`: all segments, flags and routes in one file, or what another system exports."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ DONE: Mapping[str, str] = {"create": "created", "update": "changed", "delete": "
 
 @command(commands, "export", "crossfade export > state.yaml", "crossfade export --json | jq '.flags[].key'")
 def export(service: Service, show: Show) -> None:
-    """Write every flag and route as YAML, without tokens and kills.
+    """Write every segment, flag and route as YAML, without tokens and kills.
 
     `import` and a seed file take it. It goes to standard output, and holds no versions.
     """
@@ -52,7 +52,7 @@ def import_documents(
     show: Show,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON document, `-` for standard input.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Delete flags and routes that FILE does not hold.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what FILE does not hold.")] = False,
     origin: Annotated[
         System | None, typer.Option("--from", help="FILE is an export of this system; it is translated first.")
     ] = None,
@@ -67,7 +67,7 @@ def import_documents(
     ] = False,
     reason: Reason = "",
 ) -> None:
-    """Make flags and routes as a file says: all of it or nothing.
+    """Make segments, flags and routes as a file says: all of it or nothing.
 
     With `--from`, what cannot be translated exactly is shown with its place in FILE and the reason, and nothing is
     imported unless `--skip-refused` is given.
