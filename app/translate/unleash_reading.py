@@ -26,7 +26,7 @@ class ClientFeatures:
         for at, given in enumerate(self._features):
             place = f"$.features[{at}]"
             try:
-                strategies = _strategies(_list(_object(given, place), "strategies"), f"{place}.strategies")
+                strategies = _strategies(_list(_object(given, place), "strategies", place), f"{place}.strategies")
                 decided = {"strategies": strategies, "place": place, "variantsPlace": f"{place}.variants"}
                 yield read(Feature, _object(given, place) | decided, place)
             except UnsayableError as error:
@@ -108,12 +108,12 @@ def _strategies(given: list[JsonValue], place: str) -> list[Strategy]:
     ]
 
 
-def _list(document: dict[str, JsonValue], name: str) -> list[JsonValue]:
+def _list(document: dict[str, JsonValue], name: str, place: str = "$") -> list[JsonValue]:
     given = document.get(name)
     if given is None:
         return []
     if not isinstance(given, list):
-        raise UnsayableError(f"$.{name}", "this must be a list")
+        raise UnsayableError(f"{place}.{name}", "this must be a list")
     return given
 
 

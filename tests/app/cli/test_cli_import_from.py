@@ -1,0 +1,89 @@
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flags.algorithms import bucketer
+from tests.app.cli.conftest import Crossfade
+from tests.service import RunningService
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+numbers = count(1)
+USERS = [f"user-{number}" for number in range(60)]
+
+
+@pytest.fixture
+def name() -> str:
+    return f"moved-{next(numbers)}"
+
+
+def exported(file: Path, name: str, *more: dict[str, Any]) -> Path:
+    rollout = {"rollout": "25", "stickiness": "userId", "groupId": name}
+    feature = {"name": name, "enabled": True, "strategies": [{"name": "flexibleRollout", "parameters": rollout}]}
+    file.write_text(json.dumps({"version": 2, "features": [feature, *more]}))
+    return file
+
+
+def custom(name: str) -> dict[str, Any]:
+    return {"name": f"{name}-own", "enabled": True, "strategies": [{"name": "ourOwn", "parameters": {}}]}
+
+
+def test_an_unleash_feature_arrives_with_every_user_where_he_was_and_stays_raisable(
+    crossfade: Crossfade, running: RunningService, name: str, tmp_path: Path
+) -> None:
+    file = exported(tmp_path / "features.json", name)
+    shown = crossfade("import", file, "--from", "unleash", "--dry-run")
+    assert (shown.exit_code, f"flag:{name}" in shown.stdout, "Nothing was written" in shown.stdout) == (0, True, True)
+    assert crossfade("flags", "get", name).exit_code == 4
+    assert crossfade("import", file, "--from", "unleash").exit_code == 0
+    place = bucketer("unleash", name)
+    for percentage in (25, 25.5, 60):
+        assert crossfade("rollout", "set", name, str(percentage)).exit_code == 0
+        for user in USERS:
+            decision = running.ok("POST", f"/flags/{name}/evaluate", {"context": {"targetingKey": user}})
+            assert (decision["value"], decision["bucket"]) == (place(user) < percentage * 1000, place(user))
+
+
+def test_with_a_refusal_nothing_is_imported_unless_it_is_skipped(
+    crossfade: Crossfade, name: str, tmp_path: Path
+) -> None:
+    file = exported(tmp_path / "features.json", name, custom(name))
+    stopped = crossfade("import", file, "--from", "unleash")
+    assert stopped.exit_code == 1
+    assert "$.features[1].strategies[0].name" in stopped.stdout
+    assert "--skip-refused" in stopped.stderr
+    assert crossfade("flags", "get", name).exit_code == 4
+    skipped = crossfade("import", file, "--from", "unleash", "--skip-refused", "--json")
+    assert skipped.exit_code == 0
+    told = json.loads(skipped.stdout)
+    assert [each["place"] for each in told["refusals"]] == ["$.features[1].strategies[0].name"]
+    assert crossfade("flags", "get", name).exit_code == 0
+    assert crossfade("flags", "get", f"{name}-own").exit_code == 4
+
+
+def test_fields_get_the_names_they_have_here(crossfade: Crossfade, name: str, tmp_path: Path) -> None:
+    file = exported(tmp_path / "features.json", name)
+    assert crossfade("import", file, "--from", "unleash", "--attribute", "userId=account").exit_code == 0
+    assert json.loads(crossfade("flags", "get", name, "--json").stdout)["bucket_by"] == "account"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--skip-refused",),
+        ("--attribute", "a=b"),
+        ("--from", "unleash", "--prune"),
+        ("--from", "unleash", "--attribute", "a"),
+        ("--from", "elsewhere"),
+    ],
+)
+def test_options_that_do_not_go_together_are_a_wrong_command(crossfade: Crossfade, arguments: tuple[str, ...]) -> None:
+    assert crossfade("import", "-", *arguments, input='{"features": []}').exit_code == 2
+
+
+def test_a_file_of_another_kind_is_refused_as_a_whole(crossfade: Crossfade) -> None:
+    refused = crossfade("import", "-", "--from", "unleash", "--json", input='{"flags": {}}')
+    assert (refused.exit_code, json.loads(refused.stdout)["refusals"][0]["place"]) == (1, "$")
