@@ -1,4 +1,4 @@
-"""Make docs/bucketing-vectors.json: `python -m tests.flags.make_vectors`, with `--check` to compare only."""
+"""Make the files of vectors in docs: `python -m tests.flags.make_vectors`, with `--check` to compare only."""
 
 import json
 import sys
@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
+from tests.flags import foreign
 from tests.flags.murmur import bucket, rest_index
 
 PATH = Path(__file__).parents[2] / "docs" / "bucketing-vectors.json"
+FOREIGN_PATH = PATH.with_name("bucketing-vectors-foreign.json")
 
 SALTS = ("rag-v2", "checkout.flow_3", "a", "東京-リリース", "ζύμη / two")
 
@@ -90,12 +92,28 @@ def document() -> str:
     return f'{json.dumps(head, indent=1)[:-2]},\n "vectors": [\n{lines}\n]}}\n'
 
 
+def foreign_document() -> str:
+    """Return the text of the file for other systems' algorithms."""
+    head = {
+        "algorithms": foreign.FORMULAS,
+        "finer": "an algorithm of fewer than 100,000 steps: point = step * f + ((murmur3_x86_32(utf8(salt + "
+        '"/" + key), seed 0, unsigned) * f) >> 32), f = 100000 / steps',
+        "bucket": "point * 100000 / points, rounded down",
+        "rest": "the smallest index with the position below the sum of the weights up to and with it. unleash: "
+        'murmur3_x86_32(utf8(salt + ":" + key), seed 86028157, unsigned) % sum(weights). The others: (point - begin) '
+        "* sum(weights) / (points - begin), rounded down, begin being the first point whose bucket is not below first",
+    }
+    lines = ",\n".join(json.dumps(vector) for vector in _foreign_vectors())
+    return f'{json.dumps(head, indent=1)[:-2]},\n "vectors": [\n{lines}\n]}}\n'
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Write the file, or exit with 1 when `--check` finds that it differs."""
-    if "--check" not in arguments:
-        PATH.write_text(document(), encoding="utf-8")
-    elif PATH.read_text(encoding="utf-8") != document():
-        sys.exit(f"{PATH.name} is not what the generator makes; run python -m tests.flags.make_vectors")
+    """Write the files, or exit with 1 when `--check` finds that one differs."""
+    for path, text in ((PATH, document()), (FOREIGN_PATH, foreign_document())):
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path.name} is not what the generator makes; run python -m tests.flags.make_vectors")
 
 
 def _vectors() -> Iterator[dict[str, object]]:
@@ -109,6 +127,19 @@ def _vectors() -> Iterator[dict[str, object]]:
 def _vector(salt: str, key: str, weights: tuple[int, ...]) -> dict[str, object]:
     rest = {"weights": weights, "index": rest_index(salt, key, weights)}
     return {"salt": salt, "key": key, "bucket": bucket(salt, key), "rest": rest}
+
+
+def _foreign_vectors() -> Iterator[dict[str, object]]:
+    salts, weights, firsts = cycle(SALTS), cycle(WEIGHTS), cycle((0, 500, 25_000, 33_333, 99_999))
+    for key in (*(f"user-{number}" for number in range(60)), *AWKWARD, *OTHER_SCRIPTS):
+        salt, shares, first = next(salts), next(weights), next(firsts)
+        for algorithm in foreign.FORMULAS:
+            place = foreign.bucket(algorithm, salt, key)
+            vector: dict[str, object] = {"algorithm": algorithm, "salt": salt, "key": key, "bucket": place}
+            if place >= first:
+                index = foreign.rest_index(algorithm, salt, key, first, shares)
+                vector["rest"] = {"first": first, "weights": shares, "index": index}
+            yield vector
 
 
 def _keys() -> Iterator[str]:

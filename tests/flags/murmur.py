@@ -6,9 +6,9 @@ BUCKETS = 100_000
 _WORD = 0xFFFFFFFF
 
 
-def murmur3_x86_32(data: bytes) -> int:
-    """Return the hash with seed 0, as an unsigned number."""
-    state = 0
+def murmur3_x86_32(data: bytes, seed: int = 0) -> int:
+    """Return the hash as an unsigned number."""
+    state = seed
     whole = len(data) & ~3
     for at in range(0, whole, 4):
         state ^= _scrambled(int.from_bytes(data[at : at + 4], "little"))
