@@ -6,15 +6,14 @@ overrides, which are the caller's. Where GrowthBook gives null below a closed ga
 
 from collections.abc import Iterator, Mapping
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from app.translate.growthbook_attributes import place_of
 from app.translate.growthbook_conditions import Targeting
 from app.translate.growthbook_features import told
-from app.translate.growthbook_groups import SAVED_GROUPS, Groups
+from app.translate.growthbook_groups import Groups
 from app.translate.growthbook_prerequisites import Parent
 from app.translate.model import Document, Options, Refusal, Translated, UnsayableError
-from flags.segment import Segment
 
 FEATURES = "$.features"
 BESIDE_FEATURES = {
@@ -61,14 +60,14 @@ class _File:
     def read(self, key: str) -> None:
         if key in self.told or key in self.refused:
             return
-        place, feature = place_of(self.place, key), self.features[key]
+        place = place_of(self.place, key)
         self.open.append(key)
         try:
-            if not isinstance(feature, dict):
-                raise UnsayableError(place, "a feature is an object")
-            self.told[key] = told(key, feature, place, self.targeting, self.parent)
+            self.told[key] = told(key, self.features[key], place, self.targeting, self.parent)
         except UnsayableError as unsayable:
             self.refused[key] = unsayable.refusal
+        except RecursionError:
+            self.refused[key] = Refusal(place, "it is nested too deep")
         finally:
             self.open.pop()
 

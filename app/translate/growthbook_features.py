@@ -32,8 +32,10 @@ class Feature:
         return bool(self.steps) and self.steps[-1][0].whole() is True
 
 
-def told(key: str, document: Document, place: str, targeting: Targeting, find: Find) -> tuple[Document, bool]:
+def told(key: str, document: JsonValue, place: str, targeting: Targeting, find: Find) -> tuple[Document, bool]:
     """Return the feature's flag, and whether a gate closes it. Raises UnsayableError."""
+    if not isinstance(document, dict):
+        raise UnsayableError(place, "a feature is an object")
     feature = Feature(Variants(document.get("defaultValue"), place_of(place, "defaultValue")))
     reader = Reader(key, targeting, feature.variants)
     rules, rules_place = document.get("rules") or [], place_of(place, "rules")
@@ -111,7 +113,7 @@ def _last(steps: Sequence[Step], feature: Feature) -> Document:
         return {}
     how, (_, end) = step.part.hashed, step.part.runs[0]
     weight = how.bucket(end)
-    rest = {"variant": variants.default_name, "weight": BUCKETS - weight}
+    rest: Document = {"variant": variants.default_name, "weight": BUCKETS - weight}
     split: Document = {"split": [{"variant": step.variant, "weight": weight}, rest]}
     if len(how.by) > 1:
         split["by"] = [*how.by]

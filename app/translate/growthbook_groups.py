@@ -65,12 +65,12 @@ class Groups:
 
     def _segment(self, group: str, attribute: str, tell: Callable[[], When]) -> When:
         """Return the condition of a group on an attribute: a segment, unless it holds everybody or nobody."""
-        if (group, attribute) not in self._told:
+        known = self._told.get((group, attribute))
+        if known is None:
             when = tell()
-            self._told[group, attribute] = (
-                when if isinstance(when, bool) else {"segment": self._kept(group, attribute, when)}
-            )
-        return self._told[group, attribute]
+            known = when if isinstance(when, bool) else {"segment": self._kept(group, attribute, when)}
+            self._told[group, attribute] = known
+        return known
 
     def _kept(self, group: str, attribute: str, when: Document) -> str:
         name = self._free_name(group, attribute)

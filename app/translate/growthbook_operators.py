@@ -49,7 +49,7 @@ def sized(subject: Subject, wanted: JsonValue, place: str) -> When:
     """Return the condition on how many items a list has: a number, or comparisons with numbers."""
     length = subject.taken("length")
     comparisons = wanted if isinstance(wanted, dict) else {"$eq": wanted}
-    return every([length.compared("gte", 0), *(_sized(length, *each, place) for each in comparisons.items())])
+    return every([_is_list(subject), *(_sized(length, *each, place) for each in comparisons.items())])
 
 
 def _sized(length: Subject, name: str, wanted: JsonValue, place: str) -> When:
@@ -73,7 +73,8 @@ def member(subject: Subject, values: JsonValue, place: str) -> When:
 
 
 def _member_in_any_case(subject: Subject, values: JsonValue, place: str) -> When:
-    return member(subject.taken("lower"), _lowered(values), place)
+    texts, others = _apart(values, place)
+    return some([member(subject.taken("lower"), texts, place), member(subject, others, place)])
 
 
 def _ordered(op: str, subject: Subject, value: JsonValue, place: str) -> When:
@@ -94,13 +95,25 @@ def _version(op: str, subject: Subject, value: JsonValue, place: str) -> When:
 def _holds_all(subject: Subject, values: JsonValue, place: str) -> When:
     if not isinstance(values, list):
         raise UnsayableError(place, "a list of values is wanted")
-    if not values:
-        return subject.taken("length").compared("gte", 0)
-    return subject.compared("all_of", [_scalar(value, place) for value in values])
+    scalars: list[JsonValue] = [_scalar(value, place) for value in values]
+    return subject.compared("all_of", scalars) if scalars else _is_list(subject)
 
 
 def _holds_all_in_any_case(subject: Subject, values: JsonValue, place: str) -> When:
-    return _holds_all(subject.taken("lower"), _lowered(values), place) if values else _holds_all(subject, values, place)
+    texts, others = _apart(values, place)
+    return every([_holds_all(subject.taken("lower"), texts, place), _holds_all(subject, others, place)])
+
+
+def _is_list(subject: Subject) -> When:
+    return subject.taken("length").compared("gte", 0)
+
+
+def _apart(values: JsonValue, place: str) -> tuple[list[JsonValue], list[JsonValue]]:
+    """Return the texts among the values, all in lower case, and the others."""
+    if not isinstance(values, list):
+        raise UnsayableError(place, "a list of values is wanted")
+    texts: list[JsonValue] = [value.lower() for value in values if isinstance(value, str)]
+    return texts, [value for value in values if not isinstance(value, str)]
 
 
 def _holds_one(subject: Subject, wanted: JsonValue, place: str) -> When:
@@ -140,12 +153,6 @@ def _scalar(value: JsonValue, place: str) -> Scalar:
     return value
 
 
-def _lowered(values: JsonValue) -> JsonValue:
-    return (
-        [value.lower() if isinstance(value, str) else value for value in values] if isinstance(values, list) else values
-    )
-
-
 def _negated(operator: "Operator") -> "Operator":
     return lambda subject, value, place: opposite(operator(subject, value, place))
 
@@ -158,7 +165,7 @@ _TYPES: Mapping[str, Callable[[Subject], When]] = {
     "boolean": lambda subject: subject.compared("in", [True, False]),
     "number": _is_number,
     "string": lambda subject: subject.compared("starts_with", ""),
-    "array": lambda subject: subject.taken("length").compared("gte", 0),
+    "array": _is_list,
 }
 
 ORDER: Mapping[str, str] = {"$gt": "gt", "$gte": "gte", "$lt": "lt", "$lte": "lte"}

@@ -11,6 +11,7 @@ from itertools import accumulate, groupby, pairwise
 from operator import itemgetter
 
 from app.translate.logic import When, some
+from app.translate.model import Document
 from flags.bucketing import BUCKETS
 
 PLACES = {1: 1000, 2: 10_000}
@@ -56,8 +57,8 @@ class Hash:
         begin, end = run
         if begin >= end:
             return False
-        part = {"salt": self.seed, "bucketing": self.bucketing, "from": self.bucket(begin), "to": self.bucket(end)}
-        return {"bucket": {"by": [*self.by], **part}}
+        places: Document = {"from": self.bucket(begin), "to": self.bucket(end)}
+        return {"bucket": {"by": [*self.by], "salt": self.seed, "bucketing": self.bucketing, **places}}
 
 
 def below(coverage: float) -> Share:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 from pydantic import JsonValue
 
@@ -22,6 +21,7 @@ UNSAID = {"phase", "tracks", "bucketVersion", "metadata"}
 """For tracking, or for assignments that GrowthBook has stored elsewhere."""
 
 PAIR = 2
+MOST = 1000
 NAMESPACE_SEED = "__"
 FILTER_VERSION = 2
 
@@ -171,8 +171,8 @@ def _numbers(values: JsonValue, place: str) -> list[float]:
     numbers = [
         value for value in _list(values, place) if isinstance(value, int | float) and not isinstance(value, bool)
     ]
-    if numbers != values or not all(isfinite(number) for number in numbers):
-        raise UnsayableError(place, "numbers are wanted")
+    if numbers != values or not all(abs(number) <= MOST for number in numbers):
+        raise UnsayableError(place, "numbers are wanted: shares of all callers")
     return numbers
 
 
