@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from .algorithms import bucketer
+from .algorithms import bucketer, key_reader
 from .conditions import All, AnyOf, Buckets, Compare, Condition, InBuckets, InSegment, Not, Operator
-from .context import Context, InvalidKeyError, first_key
+from .context import Context, InvalidKeyError
 
 Predicate = Callable[[Context], bool]
 
@@ -42,7 +42,7 @@ def _nobody(_context: Context) -> bool:
 
 def _in_buckets(buckets: Buckets) -> Predicate:
     by, start, end = buckets.by, buckets.from_, buckets.to
-    bucket_of = bucketer(buckets.bucketing, buckets.salt)
+    bucket_of, first_key = bucketer(buckets.bucketing, buckets.salt), key_reader(buckets.bucketing)
 
     def holds(context: Context) -> bool:
         try:

@@ -49,7 +49,8 @@ def sized(subject: Subject, wanted: JsonValue, place: str) -> When:
     """Return the condition on how many items a list has: a number, or comparisons with numbers."""
     length = subject.taken("length")
     comparisons = wanted if isinstance(wanted, dict) else {"$eq": wanted}
-    return every([_is_list(subject), *(_sized(length, *each, place) for each in comparisons.items())])
+    told = [_sized(length, *each, place) for each in comparisons.items()]
+    return every([_is_list(subject), *told] if comparisons.keys() <= {"$ne"} else told)
 
 
 def _sized(length: Subject, name: str, wanted: JsonValue, place: str) -> When:

@@ -19,6 +19,7 @@ CLASSES = {
 CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v"}
 ANCHORS = {"^": r"\A", "$": r"(?:\n?\z)", ".": "."}
 IN_ANY_CASE = "(?i)"
+METACHARACTERS = frozenset("\\.+*?()|[]{}^$#&-~")
 FOLDED = [*map(chr, range(128)), "\u0130", "\u0131", "\u017f", "\u212a"]
 """ASCII, and all else that Python takes for one of its letters in another case."""
 
@@ -151,4 +152,7 @@ def _literals(found: Sequence[re.Match[str]]) -> Iterator[str]:
 
 
 def _code(letter: str) -> str:
-    return letter if letter.isascii() and letter.isalnum() else f"\\x{{{ord(letter):x}}}"
+    if letter in METACHARACTERS:
+        return f"\\{letter}"
+    is_readable = letter.isalnum() or (letter.isascii() and letter.isprintable())
+    return letter if is_readable else f"\\x{{{ord(letter):x}}}"
