@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from .context import Context
+from .pointer import is_pointer, walker
 
 WHOLE_BELOW = 2**53
 """Integers that are as exact in JavaScript as here."""
@@ -15,7 +16,7 @@ _LEAST, _GREATEST = -6, 21
 def first_key(context: Context, attributes: Sequence[str]) -> str | None:
     """Return the key in the first of the attributes that has one, None when none has."""
     for attribute in attributes:
-        key = key_in(context.get(attribute))
+        key = key_in(walker(attribute)(context) if is_pointer(attribute) else context.get(attribute))
         if key is not None:
             return key
     return None
