@@ -50,6 +50,8 @@ def read(documents: JsonValue, place: str, find: Find) -> Conditions:
             key, wanted = _variants(document, place_of(place, at), find)
             group = gates if document.get("gate") else own
             group[key] = wanted & group.get(key, wanted)
+            if not group[key]:
+                raise UnsayableError(place_of(place, at), f'no value of "{key}" is enough for all that is asked of it')
     if gates and own:
         raise UnsayableError(place, "gates beside prerequisites that are none")
     return Conditions(gates, own)

@@ -14,7 +14,22 @@ GROUPS: Document = {
     "GRP described": {"type": "condition", "condition": {"$or": [{"plan": "pro"}, {"age": {"$lt": 18}}]}},
     "grp_nested": {"type": "condition", "condition": {"$savedGroup": {"id": "GRP described"}, "country": "DE"}},
 }
-TEXTS = ("DE", "de", "FR", "pro", "Pro", "", "1", "é", "É", "\N{KELVIN SIGN}", "ſ", "\N{ROCKET}", "\n", "a@b.com")
+TEXTS = (
+    "DE",
+    "de",
+    "FR",
+    "pro",
+    "Pro",
+    "",
+    "1",
+    "é",
+    "É",
+    "\N{KELVIN SIGN}",
+    "\N{LATIN SMALL LETTER LONG S}",
+    "\N{ROCKET}",
+    "\n",
+    "a@b.com",
+)
 NUMBERS = (0, 1, 1.0, -1, 7, 17.5, 18, 2**53 + 1)
 VERSIONS = ("1.2.3", "1.2", "v1.10.0", "1.2.3-rc.1", "1.2.3+build", "10.0.0", "", "next", "1.2.123456", "²", "2")
 PATTERNS = (
@@ -22,7 +37,26 @@ PATTERNS = (
     *(r"\bpro", "(?=D)", "(?i)de", r"a|b$", "\N{LATIN SMALL LETTER E WITH ACUTE}", r"\S"),
 )
 IDS = (*(f"user-{number}" for number in range(40)), "jürgen", "\N{ROCKET}", "用户", "e\u0301", "x" * 1500)
-STRANGE_IDS = (0, 1, 42, -7, 1.0, 1.5, 1e21, 1e-7, 2**53 + 1, 2**70, 10**400, True, None, "", "0", [], ["a"], {"a": 1})
+STRANGE_IDS: tuple[Any, ...] = (
+    0,
+    1,
+    42,
+    -7,
+    1.0,
+    1.5,
+    1e21,
+    1e-7,
+    2**53 + 1,
+    2**70,
+    10**400,
+    True,
+    None,
+    "",
+    "0",
+    [],
+    ["a"],
+    {"a": 1},
+)
 SEEDS = ("seed", "é\N{ROCKET}", "a")
 EDGES = (0, 1, 0.5, 0.1, 0.001, 0.0005, 0.9999, 0.3, 0.29, 0.07, 1 / 3, 0.57, 0.999, 1.5, -0.1)
 
@@ -44,15 +78,21 @@ _others = {
     "$exists": booleans,
     "$type": st.sampled_from(("string", "number", "boolean", "array", "null", "undefined")),
     "$elemMatch": st.fixed_dictionaries({"$eq": scalars}),
-    "$size": st.one_of(_sizes, st.dictionaries(st.sampled_from(("$gt", "$lte", "$ne")), _sizes, min_size=1, max_size=2)),
+    "$size": st.one_of(
+        _sizes, st.dictionaries(st.sampled_from(("$gt", "$lte", "$ne")), _sizes, min_size=1, max_size=2)
+    ),
 }
 OPERATORS = {**_orders, **_versions, **_lists, **_patterns, **_groups, **_others}
 
-_operations = st.sampled_from(sorted(OPERATORS)).flatmap(
-    lambda name: st.fixed_dictionaries({name: OPERATORS[name]})
-)
+_operations = st.sampled_from(sorted(OPERATORS)).flatmap(lambda name: st.fixed_dictionaries({name: OPERATORS[name]}))
 _wanted = st.one_of(
-    scalars, _operations, _operations, _operations, _operations.map(lambda inner: {"$not": inner}), st.just({}), st.none()
+    scalars,
+    _operations,
+    _operations,
+    _operations,
+    _operations.map(lambda inner: {"$not": inner}),
+    st.just({}),
+    st.none(),
 )
 ATTRIBUTES = ("country", "plan", "age", "tags", "version", "org.name", "org.tags.0", "id", "a/b~c", "$now")
 _leaves = st.one_of(
@@ -71,7 +111,7 @@ conditions = st.recursive(
     max_leaves=3,
 )
 
-_span = st.tuples(fractions, fractions).map(lambda ends: sorted(ends))
+_span = st.tuples(fractions, fractions).map(sorted)
 _filters = st.lists(
     st.fixed_dictionaries(
         {"seed": st.sampled_from(SEEDS), "ranges": st.lists(_span, max_size=3)},
@@ -89,9 +129,7 @@ _hashing = {
     "coverage": fractions,
     "condition": conditions,
 }
-_meta = st.lists(
-    st.fixed_dictionaries({}, optional={"key": texts, "name": texts, "passthrough": booleans}), max_size=4
-)
+_meta = st.lists(st.fixed_dictionaries({}, optional={"key": texts, "name": texts, "passthrough": booleans}), max_size=4)
 _weights = st.one_of(
     st.sampled_from(
         ([0.5, 0.5], [1 / 3, 1 / 3, 1 / 3], [0.334, 0.333, 0.333], [0.99, 0], [0.7, 0.2], [0.1, 0.2, 0.7], [1, 0, 0])
@@ -109,7 +147,9 @@ VALUES: tuple[st.SearchStrategy[Any], ...] = (
 
 def _parents(value: st.SearchStrategy[Any], keys: tuple[str, ...]) -> st.SearchStrategy[Any]:
     condition = st.one_of(
-        st.just({"value": True}), st.just({"value": {"$exists": True}}), value.map(lambda each: {"value": {"$ne": each}})
+        st.just({"value": True}),
+        st.just({"value": {"$exists": True}}),
+        value.map(lambda each: {"value": {"$ne": each}}),
     )
     parent = {"id": st.sampled_from(keys), "condition": condition}
     return st.lists(st.fixed_dictionaries(parent, optional={"gate": booleans}), min_size=1, max_size=2)
@@ -143,7 +183,11 @@ def features(draw: st.DrawFn, above: tuple[str, ...]) -> Document:
         parents = draw(_parents(value, above))
         gated = [{**parent, "gate": True} for parent in parents]
         own = [{name: each for name, each in parent.items() if name != "gate"} for parent in parents]
-        rules = [{"parentConditions": gated}, *rules] if draw(booleans) else [{**rule, "parentConditions": own} for rule in rules]
+        rules = (
+            [{"parentConditions": gated}, *rules]
+            if draw(booleans)
+            else [{**rule, "parentConditions": own} for rule in rules]
+        )
     return {"defaultValue": draw(value), "rules": rules}
 
 

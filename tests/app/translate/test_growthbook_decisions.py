@@ -52,7 +52,7 @@ def test_translated_features_give_what_growthbook_gives() -> None:
     compared = 0
 
     @seed(1)
-    @settings(deadline=None, max_examples=200, database=None)
+    @settings(deadline=None, max_examples=140, database=None)
     @given(payloads(), crowds)
     def gives_the_same(payload: Document, crowd: list[Document]) -> None:
         nonlocal compared
