@@ -19,6 +19,7 @@ from app.stores.records import Collection, Snapshot, Stored, StoreUnavailableErr
 from app.transfer import Documents, differences, named, place, wanted
 from flags.model import Flag
 from flags.percentage import PercentageError, rolled_out
+from flags.segment import Segment
 from routers.model import Route
 
 log = structlog.get_logger("crossfade.start")
@@ -63,11 +64,11 @@ async def first_signing_key(state: State, settings: Settings, changes: Changes) 
 
 
 async def sow(state: State, path: Path, changes: Changes) -> None:
-    """Write the seed's documents, all or none, if there are no flags and routes yet.
+    """Write the seed's documents, all or none, if there are no segments, flags and routes yet.
 
     Raises SeedError, and ProblemError 412 when another process was first.
     """
-    if state.ruleset.living or state.routes:
+    if state.ruleset.living or state.routes or state.segments:
         return
     documents = wanted(differences(state, _read(path), prune=False))
     by = By("seed", f"first start from {path.name}")
@@ -84,7 +85,11 @@ def serve_seed(live: Live, path: Path) -> None:
     """Put the seed in force, and keep it nowhere: for as long as nothing else is known. Raises SeedError."""
     documents = _read(path)
     now = datetime.fromtimestamp(0, UTC)
-    collections = ((Collection.FLAG, documents.flags), (Collection.ROUTE, documents.routes))
+    collections: Sequence[tuple[Collection, Sequence[Flag | Route | Segment]]] = (
+        (Collection.SEGMENT, documents.segments),
+        (Collection.FLAG, documents.flags),
+        (Collection.ROUTE, documents.routes),
+    )
     stored = [
         Stored(collection, key_of(document), 1, write_document(document), now, "seed")
         for collection, those in collections
@@ -93,7 +98,7 @@ def serve_seed(live: Live, path: Path) -> None:
     live.load(Snapshot("seed", 0, tuple(stored)))
 
 
-def key_of(document: Flag | Route) -> str:
+def key_of(document: Flag | Route | Segment) -> str:
     """Return what a document is found by."""
     return document.key if isinstance(document, Flag) else document.name
 

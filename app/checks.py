@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from app.errors import Code, ProblemError
 from app.refresh import State
+from app.segment_uses import check_segments
 from app.steered import check_steered
 from app.stores.records import Collection
 from flags.model import Flag
@@ -37,6 +38,7 @@ def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, s
     for collection, key in changed:
         if collection is Collection.ROUTE and key in after.routes:
             _check_route(after, after.routes[key], f'route "{key}": ' if several else "")
+    check_segments(before, after, changed)
     check_steered(before, after, changed)
 
 

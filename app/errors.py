@@ -42,6 +42,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     UNKNOWN_FLAG = "unknown_flag"
     UNKNOWN_ROUTE = "unknown_route"
+    UNKNOWN_SEGMENT = "unknown_segment"
     UNKNOWN_BACKEND = "unknown_backend"
     UNKNOWN_VERSION = "unknown_version"
     UNKNOWN_KILL = "unknown_kill"

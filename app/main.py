@@ -27,6 +27,7 @@ from app.api import (
     probes,
     rollouts,
     routes,
+    segments,
     tokens,
     transfer,
 )
@@ -58,12 +59,22 @@ Streams that are open are old objects: with Python's own numbers 8,000 of them s
 SWITCH_S = 0.0005
 """After how long a thread that works, such as SQLite's, makes way for the one that answers: a tenth of Python's own."""
 
-DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/import", "/rollouts"}
+DOCUMENT_PATHS = {
+    "/flags",
+    "/flags/{key}",
+    "/import",
+    "/rollouts",
+    "/routes",
+    "/routes/{name}",
+    "/segments",
+    "/segments/{name}",
+}
 """Where a body is a document, and not an action on one."""
 
 ROUTERS = (
     flags.router,
     routes.router,
+    segments.router,
     rollouts.router,
     comparison.router,
     kill_switch.router,

@@ -1,4 +1,4 @@
-"""Flags and routes as one document, and what would have to be written to make the state the same."""
+"""Segments, flags and routes as one document, and what would have to be written to make the state the same."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,20 +12,24 @@ from app.changes import Wanted, version_of
 from app.refresh import State, write_document
 from app.stores.records import Action, Collection
 from flags.model import Flag
+from flags.segment import Segment
+from flags.segments import below_first
 from routers.model import Route
 
 
 class Documents(BaseModel):
-    """Flags and routes: what a seed file and an export hold."""
+    """Segments, flags and routes: what a seed file and an export hold."""
 
     model_config = ConfigDict(extra="forbid")
 
+    segments: tuple[Segment, ...] = ()
     flags: tuple[Flag, ...] = ()
     routes: tuple[Route, ...] = ()
 
     @model_validator(mode="after")
     def names_each_once(self) -> Self:
-        """Refuse two flags of one key and two routes of one name."""
+        """Refuse two flags of one key, and two segments and two routes of one name."""
+        _refuse_twice("segments hold the name", [segment.name for segment in self.segments])
         _refuse_twice("flags hold the key", [flag.key for flag in self.flags])
         _refuse_twice("routes hold the name", [route.name for route in self.routes])
         return self
@@ -46,14 +50,17 @@ class Difference(NamedTuple):
     key: str
     action: Action
     changes: tuple[FieldChange, ...]
-    document: Flag | Route | None
+    document: Flag | Route | Segment | None
     expected: int
 
 
 def exported(state: State) -> Documents:
-    """Return every flag by key and every route by name."""
-    flags = sorted(state.flags.values(), key=lambda flag: flag.key)
-    return Documents(flags=tuple(flags), routes=tuple(sorted(state.routes.values(), key=lambda route: route.name)))
+    """Return every flag by key, and every segment and every route by name."""
+    return Documents(
+        segments=tuple(sorted(state.segments.values(), key=lambda segment: segment.name)),
+        flags=tuple(sorted(state.flags.values(), key=lambda flag: flag.key)),
+        routes=tuple(sorted(state.routes.values(), key=lambda route: route.name)),
+    )
 
 
 def differences(state: State, documents: Documents, *, prune: bool) -> list[Difference]:
@@ -62,18 +69,25 @@ def differences(state: State, documents: Documents, *, prune: bool) -> list[Diff
     What stands on something comes behind it, and goes before it. Without `prune` what the documents do not hold
     stays as it is.
     """
+    segments = {segment.name: segment for segment in documents.segments}
     flags = {flag.key: flag for flag in documents.flags}
     routes = {route.name: route for route in documents.routes}
     gone_routes = [name for name in sorted(state.routes) if prune and name not in routes]
     gone_flags = [key for key in reversed(_prerequisites_first(state.flags)) if prune and key not in flags]
+    gone_segments = [name for name in reversed(_below_first(state.segments)) if prune and name not in segments]
     found = [
         *(_difference(state, Collection.ROUTE, name, state.routes[name], None) for name in gone_routes),
+        *(
+            _difference(state, Collection.SEGMENT, name, state.segments.get(name), segments[name])
+            for name in _below_first(segments)
+        ),
         *(
             _difference(state, Collection.FLAG, key, state.flags.get(key), flags[key])
             for key in _prerequisites_first(flags)
         ),
         *(_difference(state, Collection.ROUTE, name, state.routes.get(name), routes[name]) for name in sorted(routes)),
         *(_difference(state, Collection.FLAG, key, state.flags[key], None) for key in gone_flags),
+        *(_difference(state, Collection.SEGMENT, name, state.segments[name], None) for name in gone_segments),
     ]
     return [each for each in found if each is not None]
 
@@ -91,7 +105,7 @@ def named(collection: str, key: object) -> str:
 def place(documents: Any, location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Name a document by its collection and key where it has one, rather than by its number."""
     match location:
-        case ("flags" | "routes" as name, int(number), *rest):
+        case ("flags" | "routes" | "segments" as name, int(number), *rest):
             document = documents[name][number]
             key = document.get("key" if name == "flags" else "name") if isinstance(document, dict) else None
             return (named(name.removesuffix("s"), key), *rest) if isinstance(key, str) else location
@@ -102,7 +116,7 @@ def place(documents: Any, location: tuple[int | str, ...]) -> tuple[int | str, .
 
 
 def _difference(
-    state: State, collection: Collection, key: str, before: BaseModel | None, after: Flag | Route | None
+    state: State, collection: Collection, key: str, before: BaseModel | None, after: Flag | Route | Segment | None
 ) -> Difference | None:
     """Compare as JSON text: 1, 1.0 and true are not the same, and the order of variants means something."""
     old, new = _plain(before), _plain(after)
@@ -146,6 +160,14 @@ def _prerequisites_first(flags: Mapping[str, Flag]) -> Sequence[str]:
         return [*TopologicalSorter(standing).static_order()]
     except CycleError:
         return [*standing]
+
+
+def _below_first(segments: Mapping[str, Segment]) -> Sequence[str]:
+    """Return the names in an order in which each comes behind those it stands on; if some are in a circle, by name."""
+    try:
+        return below_first(segments)
+    except CycleError:
+        return sorted(segments)
 
 
 def _refuse_twice(what: str, names: Sequence[str]) -> None:

@@ -1,13 +1,33 @@
 """Segments compiled: each stands on those that its condition names."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
 
-from .conditions import segments_in
+from .conditions import Compare, InBuckets, InSegment, parts, segments_in
 from .model import Flag
 from .predicates import CompiledSegment, asks_time, predicate
 from .segment import Segment
+
+MAX_LEVELS = 8
+MAX_COMPARISONS = 4096
+
+
+class SegmentProblem(NamedTuple):
+    """Why segments cannot be as they are wanted, and which of them is to blame."""
+
+    segment: str
+    told: str
+
+
+class Use(NamedTuple):
+    """A place that names a segment, or one that stands on it: `through` is the one that it names itself."""
+
+    collection: str
+    key: str
+    place: str
+    through: str
 
 
 def compiled(segments: Iterable[Segment]) -> Mapping[str, CompiledSegment]:
@@ -39,3 +59,51 @@ def reached(changed: Iterable[str], segments: Iterable[Segment]) -> frozenset[st
 def segments_of(flag: Flag) -> frozenset[str]:
     """Return the names of the segments that the flag's rules name themselves."""
     return frozenset(name for rule in flag.rules for name in segments_in(rule.when))
+
+
+def problem_with(changed: Collection[str], segments: Mapping[str, Segment]) -> SegmentProblem | None:
+    """Return why the segments cannot be so, None when they can: unknown ones, circles, and too much in one."""
+    for name in changed:
+        if name in segments and (unknown := segments_in(segments[name].when) - segments.keys()):
+            return SegmentProblem(name, f'when: names the unknown segment "{min(unknown)}"; create it first')
+    try:
+        order = below_first(segments)
+    except CycleError as error:
+        circle = error.args[1][::-1]
+        told = " stands on ".join(f'"{name}"' for name in circle)
+        return SegmentProblem(min({*circle} & {*changed}, default=circle[0]), f"when: stands on itself: {told}")
+    return next(_too_much(order, segments), None)
+
+
+def below_first(segments: Mapping[str, Segment]) -> list[str]:
+    """Return the names in an order in which each comes behind those it stands on. Raises CycleError."""
+    standing = {name: sorted(segments_in(segments[name].when) & segments.keys()) for name in sorted(segments)}
+    return [*TopologicalSorter(standing).static_order()]
+
+
+def _too_much(order: Iterable[str], segments: Mapping[str, Segment]) -> Iterator[SegmentProblem]:
+    levels: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    for name in order:
+        found = [*parts(segments[name].when)]
+        below = [part.segment for part in found if isinstance(part, InSegment)]
+        levels[name] = 1 + max((levels.get(each, 0) for each in below), default=0)
+        own = sum(isinstance(part, Compare | InBuckets) for part in found)
+        sizes[name] = own + sum(sizes.get(each, 0) for each in below)
+        if levels[name] > MAX_LEVELS:
+            yield SegmentProblem(name, f"when: segments may stand on each other {MAX_LEVELS} deep at most")
+        if sizes[name] > MAX_COMPARISONS:
+            told = f"when: comes to {sizes[name]:,} comparisons with the segments it names, {MAX_COMPARISONS:,} at most"
+            yield SegmentProblem(name, told)
+
+
+def uses_in(name: str, segments: Mapping[str, Segment], flags: Iterable[Flag]) -> Iterator[Use]:
+    """Yield the segments that name a segment or one that stands on it, and the rules of flags that do."""
+    touched = reached([name], segments.values())
+    for user in sorted(segments):
+        for through in sorted(segments_in(segments[user].when) & touched):
+            yield Use("segment", user, "when", through)
+    for flag in flags:
+        for rule in flag.rules:
+            for through in sorted(segments_in(rule.when) & touched):
+                yield Use("flag", flag.key, f'rule "{rule.name}"', through)

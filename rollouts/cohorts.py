@@ -1,6 +1,6 @@
 """Cohorts as rules of a flag, before its others, and named so that exactly they can be taken out again."""
 
-from flags.conditions import Compare, Condition, Operator
+from flags.conditions import Compare, Condition, InSegment, Operator
 from flags.model import Flag, Rule
 from flags.percentage import rolled_out
 from flags.serve import Serve
@@ -33,8 +33,13 @@ def _prefix(plan: Plan) -> str:
 
 
 def _rule(flag: Flag, plan: Plan, cohort: Cohort, variant: str) -> Rule:
-    when = _is_one_of(flag.bucket_by, cohort.keys) if cohort.when is None else cohort.when
-    return Rule(name=f"{_prefix(plan)}{cohort.name}", when=when, serve=Serve(variant=variant))
+    return Rule(name=f"{_prefix(plan)}{cohort.name}", when=_condition(flag, cohort), serve=Serve(variant=variant))
+
+
+def _condition(flag: Flag, cohort: Cohort) -> Condition:
+    if cohort.segment is not None:
+        return InSegment(segment=cohort.segment)
+    return _is_one_of(flag.bucket_by, cohort.keys) if cohort.when is None else cohort.when
 
 
 def _is_one_of(attribute: str, keys: tuple[str, ...]) -> Condition:

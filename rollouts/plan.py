@@ -6,10 +6,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, Strict, StringConstraints, model_validator
 
-from flags.conditions import MAX_DEPTH, Condition, depth
+from flags.conditions import MAX_DEPTH, Condition, depth, segments_in
 from flags.context import MAX_KEY_LENGTH
-from flags.names import Key
-from flags.part import AttributeName, Part
+from flags.names import Key, SegmentName
+from flags.part import CallersAttribute, Part, is_none
 from flags.percentage import MAX_PERCENTAGE, weight_of
 from rollouts.metrics import ALONE, BOUNDED, CALL_RATES, OUTCOME, VALUED, Direction, Statistic, better
 from rollouts.refusals import refuse
@@ -119,7 +119,7 @@ class Step(Part):
 class Cohort(Part):
     """Callers who get the new side before the random share does, and stay out of every comparison.
 
-    Named one by one by what the flag hashes, or chosen by their attributes.
+    Named one by one by what the flag hashes, chosen by their attributes, or those of a segment.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
@@ -128,15 +128,21 @@ class Cohort(Part):
         Field(max_length=100_000),
     ] = ()
     when: Condition | None = None
+    segment: Annotated[SegmentName | None, Field(exclude_if=is_none)] = None
 
     @model_validator(mode="after")
     def chooses_somebody(self) -> Self:
-        """Refuse both and neither, and conditions that no rule may have."""
-        if bool(self.keys) == (self.when is not None):
-            raise ValueError('give exactly one of "keys" and "when"')
+        """Refuse several and none, and conditions that no rule may have."""
+        if sum((bool(self.keys), self.when is not None, self.segment is not None)) != 1:
+            raise ValueError('give exactly one of "keys", "when" and "segment"')
         if self.when is not None and depth(self.when) > MAX_DEPTH:
             raise ValueError(f"when: conditions may be nested {MAX_DEPTH} deep at most")
         return self
+
+    def segments(self) -> frozenset[str]:
+        """Return the names of the segments that this names."""
+        named = frozenset() if self.segment is None else frozenset({self.segment})
+        return named if self.when is None else named | segments_in(self.when)
 
 
 class HardLimits(Part):
@@ -165,7 +171,7 @@ class Plan(Part):
     flag: Key
     route: Name
     variant: Key | None = None
-    unit: AttributeName | None = None
+    unit: CallersAttribute | None = None
     alpha: Annotated[float, Field(gt=0, le=0.2)] = 0.05
     interval_s: Annotated[int, Field(ge=1, le=3600, strict=True)] = 30
     warm_up_s: Seconds = 60

@@ -1,4 +1,4 @@
-"""Export and import: all flags and routes as one document."""
+"""Export and import: all segments, flags and routes as one document."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -44,7 +44,7 @@ class Imported(BaseModel):
 
 @router.get("/export", response_model=Documents)
 async def export(services: ServicesOf, _: Reader) -> Response:
-    """Return every flag and route as a document that `POST /import` and a seed file take; no tokens, no kills."""
+    """Return every segment, flag and route as one document for `POST /import` and seed files; no tokens, no kills."""
     documents = exported(services.live.state)
     plain = {name: [_plain(each) for each in getattr(documents, name)] for name in Documents.model_fields}
     return Response(orjson.dumps(plain), media_type="application/json")
@@ -56,10 +56,10 @@ async def import_documents(
     principal: Admin,
     documents: Documents,
     dry_run: Annotated[bool, Query(description="Only say what would be done, or why it would be refused.")] = False,
-    prune: Annotated[bool, Query(description="Delete the flags and routes that the document does not hold.")] = False,
+    prune: Annotated[bool, Query(description="Delete what the document does not hold.")] = False,
     reason: Annotated[ReasonText, Query(description="Why; kept in history and audit.")] = "",
 ) -> Imported:
-    """Make flags and routes as the document says, all or none; what is the same already is not written."""
+    """Make segments, flags and routes as the document says, all or none; what is the same already is not written."""
     found: Sequence[Difference] = ()
 
     def decide(state: State) -> list[Wanted]:
@@ -78,7 +78,7 @@ async def import_documents(
     return Imported(
         dry_run=dry_run,
         items=[_view(each) for each in found],
-        unchanged=len(documents.flags) + len(documents.routes) - kept,
+        unchanged=sum(len(getattr(documents, name)) for name in Documents.model_fields) - kept,
     )
 
 

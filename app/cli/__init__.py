@@ -21,6 +21,7 @@ from app.cli import (
     rollout_watch,
     rollouts,
     routes,
+    segments,
     serve,
     simulate,
     status,
@@ -60,6 +61,7 @@ for module in (serve, demo, status, kills, alerts, breakers, monitor, compare, t
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")
+app.add_typer(segments.commands, name="segments")
 app.add_typer(explain.commands, name="route")
 app.add_typer(baseline.commands, name="baseline")
 app.add_typer(tokens.commands, name="tokens")

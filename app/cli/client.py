@@ -105,9 +105,12 @@ class Service:
         """Replace something, if it is still at the version when one is given, and return it as it is now."""
         return self._ask(Request("PUT", path, body=body, if_version=if_version))
 
-    def delete(self, path: str, body: Any) -> Any:
-        """Delete or release something, and return what the service says of it, None for nothing."""
-        return self._ask(Request("DELETE", path, body=body))
+    def delete(self, path: str, body: Any, if_version: int | None = None) -> Any:
+        """Delete or release something, and return what the service says of it, None for nothing.
+
+        When a version is given, only if it is still at that.
+        """
+        return self._ask(Request("DELETE", path, body=body, if_version=if_version))
 
     def _ask(self, request: Request) -> Any:
         return self._told(self._send(request))

@@ -25,7 +25,7 @@ DONE: Mapping[str, str] = {"create": "created", "update": "changed", "delete": "
 
 @command(commands, "export", "crossfade export > state.yaml", "crossfade export --json | jq '.flags[].key'")
 def export(service: Service, show: Show) -> None:
-    """Write every flag and route as YAML, without tokens and kills.
+    """Write every segment, flag and route as YAML, without tokens and kills.
 
     `import` and a seed file take it. It goes to standard output, and holds no versions.
     """
@@ -52,7 +52,7 @@ def import_documents(
     show: Show,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON document, `-` for standard input.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Delete flags and routes that FILE does not hold.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete what FILE does not hold.")] = False,
     origin: Annotated[
         System | None, typer.Option("--from", help="FILE is an export of this system; it is translated first.")
     ] = None,

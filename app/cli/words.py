@@ -24,6 +24,17 @@ OPERATORS: Mapping[str, str] = {
     "contains": "contains",
     "starts_with": "starts with",
     "ends_with": "ends with",
+    "matches": "matches",
+    "semver_eq": "is version",
+    "semver_gt": "is a version >",
+    "semver_gte": "is a version >=",
+    "semver_lt": "is a version <",
+    "semver_lte": "is a version <=",
+    "before": "is before",
+    "after": "is after",
+    "in_cidr": "is in network",
+    "any_of": "has one of",
+    "all_of": "has all of",
 }
 
 
@@ -47,11 +58,16 @@ def condition_text(when: Document) -> str:
         return _joined(" or ", when["any"])
     if "not" in when:
         return f"not ({condition_text(when['not'])})"
-    if "op" not in when:
-        return value_text(when)
+    if "segment" in when:
+        return f"in segment {when['segment']}"
+    return _comparison_text(when) if "op" in when else value_text(when)
+
+
+def _comparison_text(when: Document) -> str:
+    attribute = f"{when['attribute']} as {when['as']}" if "as" in when else when["attribute"]
     if when["op"] == "exists":
-        return f"{when['attribute']} is {'there' if when.get('value', True) else 'missing'}"
-    return f"{when['attribute']} {OPERATORS.get(when['op'], when['op'])} {value_text(when['value'])}"
+        return f"{attribute} is {'there' if when.get('value', True) else 'missing'}"
+    return f"{attribute} {OPERATORS.get(when['op'], when['op'])} {value_text(when['value'])}"
 
 
 def _joined(word: str, conditions: Iterable[Document]) -> str:

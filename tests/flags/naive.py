@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.flags import naive_operators
 from tests.flags.murmur import bucket, rest_index
 
 Document = dict[str, Any]
@@ -11,6 +12,8 @@ Answer = tuple[str, str, str | None, int | None]
 """Variant, reason, rule, bucket."""
 
 MOST_EVALUATIONS = 64
+NOW = 1_700_000_000.0
+"""The time of every evaluation."""
 
 
 def answer(flags: Mapping[str, Document], kills: frozenset[str], key: str, context: Any) -> Answer:
@@ -35,7 +38,8 @@ def holds(when: Document, context: Document) -> bool:
         return any(holds(inner, context) for inner in when["any"])
     if "not" in when:
         return not holds(when["not"], context)
-    given = context.get(when["attribute"])
+    found = NOW if when["attribute"] == "$now" else naive_operators.led_to(when["attribute"], context)
+    given = naive_operators.read_as(when.get("as"), found)
     if when["op"] == "exists":
         return bool(when["value"]) is (given is not None)
     return given is not None and _compares(when["op"], given, when["value"])
@@ -53,6 +57,8 @@ def _compares(op: str, given: Any, value: Any) -> bool:
             both_texts = _type(given) == _type(value) == "string"
             places = {"contains": "__contains__", "starts_with": "startswith", "ends_with": "endswith"}
             return both_texts and getattr(given, places[op])(value)
+        case _ if op not in {"gt", "gte", "lt", "lte"}:
+            return naive_operators.compares(op, given, value)
     comparable = _type(given) == _type(value) and _type(value) in {"string", "number"}
     return comparable and {"gt": given > value, "gte": given >= value, "lt": given < value, "lte": given <= value}[op]
 

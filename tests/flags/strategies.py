@@ -20,6 +20,25 @@ brief = settings(deadline=None, max_examples=50)
 FLAG_KEYS = tuple(f"flag-{number}" for number in range(4))
 VARIANT_SETS = (("on", "off"), ("off", "on"), ("on", "off", "blue"), ("green", "blue", "off", "on"))
 ATTRIBUTES = ("targetingKey", "plan", "age", "tenant")
+POINTERS = ("/plan", "/plan/0", "/plan/1", "/plan/a~1b", "/age/m~0n/1", "/missing/0")
+VERSIONS = (
+    "1.0.0",
+    "v1.0.0-rc.1",
+    "1.0.0-rc.1.2",
+    "1.0.0-rc",
+    "1.10",
+    "1.9.9+7",
+    "2",
+    "0.0.0-0",
+    "1.0.0-a.1",
+    "1..0",
+    "01",
+)
+MOMENTS = ("2023-11-14", "2023-11-14T22:13:20Z", "2023-11-14T23:13:20.5+01:00", 1_700_000_000, "2023-11-14T22:13:20")
+NETWORKS = ("10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "::1", "2001:db8::/32", "0.0.0.0/0", "::/0")
+ADDRESSES = ("10.1.2.3", "10.2.0.1", "11.0.0.1", "::1", "::ffff:10.1.2.3", "2001:db8::7", "2001:db9::1", "10.1.2")
+PATTERNS = ("^pro", "^pro$", "(?i)pro", "[0-9]+", "^$", "é|user-[1-3]", "p.*l", r"\.", "x{3}")
+DECIMALS = ("1.0", "+1", "-1", "1e0", ".5", "1.", "1e999", "nan", "0x1", " 1", "9007199254740993", "\u0661")
 NUMBERS = (0, 1, 1.0, -1, 1.5, 2**53, 1e300)
 TEXTS = ("", "1", "pro", "professional", "PRO", "é", "e\u0301", "user-1", "\N{ROCKET}")
 
@@ -32,7 +51,9 @@ json_values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
     max_leaves=6,
 )
-attribute_values = st.one_of(scalars, st.lists(scalars, max_size=3), strange, json_values)
+telling = st.sampled_from((*VERSIONS, *MOMENTS, *ADDRESSES, *DECIMALS))
+objects = st.dictionaries(st.sampled_from(("a/b", "m~n", "0")), st.lists(scalars, max_size=2) | scalars, max_size=2)
+attribute_values = st.one_of(scalars, telling, objects, st.lists(scalars, max_size=3), strange, json_values)
 contexts = st.dictionaries(st.sampled_from(ATTRIBUTES), attribute_values, max_size=4)
 callers = st.builds(
     lambda key, context: {"targetingKey": key, **context}, st.integers(0, 10**6).map("user-{}".format), contexts
@@ -46,19 +67,33 @@ _OPERANDS: dict[str, st.SearchStrategy[Any]] = {
     "exists": st.booleans(),
     **dict.fromkeys(("gt", "gte", "lt", "lte"), st.sampled_from(NUMBERS + TEXTS)),
     **dict.fromkeys(("starts_with", "ends_with"), st.sampled_from(TEXTS)),
+    **dict.fromkeys(("any_of", "all_of"), st.lists(scalars, min_size=1, max_size=3)),
+    **dict.fromkeys(("before", "after"), st.sampled_from(MOMENTS[:4])),
+    **dict.fromkeys([op for op in Operator if op.startswith("semver_")], st.sampled_from(VERSIONS[:9])),
+    "matches": st.sampled_from(PATTERNS),
+    "in_cidr": st.sampled_from(NETWORKS) | st.lists(st.sampled_from(NETWORKS), min_size=1, max_size=3),
 }
+
+_AS_NUMBER = {op: st.sampled_from(NUMBERS) for op in ("eq", "ne", "gt", "gte", "lt", "lte")}
+_AS_TEXT = {op: st.sampled_from((*TEXTS, "true", "-1", "1e+300")) for op in (*_AS_NUMBER, "contains", "ends_with")}
+_names = st.sampled_from((*ATTRIBUTES, *POINTERS))
 
 
 comparisons = st.one_of(
     [
         st.fixed_dictionaries(
             {
-                "attribute": st.sampled_from(ATTRIBUTES),
+                "attribute": _names,
                 "op": st.just(str(op)),
                 "value": _OPERANDS.get(op, scalars),
             }
         )
         for op in Operator
+    ]
+    + [
+        st.fixed_dictionaries({"attribute": _names, "op": st.just(op), "value": values, "as": st.just(coercion)})
+        for coercion, operands in (("number", _AS_NUMBER), ("string", _AS_TEXT))
+        for op, values in operands.items()
     ]
 )
 

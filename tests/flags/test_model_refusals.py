@@ -228,17 +228,27 @@ VALUES: dict[str, list[Any]] = {
     "a boolean": [True, False],
     "a number": [0, -1, 1.5],
     "a string": ["", "a"],
+    "a version": ["1.4.0", "v2"],
+    "a time": ["2027-01-31T08:00:00Z"],
+    "a network": ["10.0.0.0/8", "::1"],
+    "a list of networks": [["10.0.0.0/8", "::1"]],
+    "a time without a zone": ["2027-01-31T08:00:00"],
+    "a network with host bits": ["10.0.0.1/8"],
     "a list of those": [[1], ["a", 1, True]],
     "an empty list": [[]],
     "a list of others": [[None], [[1]], [{}], [1, None]],
     "an object": [{}],
 }
-SCALARS = ("a boolean", "a number", "a string")
+TEXTS = ("a string", "a version", "a time", "a network", "a time without a zone", "a network with host bits")
+SCALARS = ("a boolean", "a number", *TEXTS)
 TAKEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("eq", "ne", "contains"), SCALARS),
-    **dict.fromkeys(("in", "not_in"), ("a list of those",)),
-    **dict.fromkeys(("gt", "gte", "lt", "lte"), ("a number", "a string")),
-    **dict.fromkeys(("starts_with", "ends_with"), ("a string",)),
+    **dict.fromkeys(("in", "not_in", "any_of", "all_of"), ("a list of those", "a list of networks")),
+    **dict.fromkeys(("gt", "gte", "lt", "lte"), ("a number", *TEXTS)),
+    **dict.fromkeys(("starts_with", "ends_with", "matches"), TEXTS),
+    **dict.fromkeys([op for op in Operator if op.startswith("semver_")], ("a version",)),
+    **dict.fromkeys(("before", "after"), ("a number", "a time")),
+    "in_cidr": ("a network", "a list of networks"),
     "exists": ("a boolean",),
 }
 
