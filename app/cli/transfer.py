@@ -1,4 +1,4 @@
-"""`crossfade export | import`: all flags, segments and routes in one file, or what another system exports."""
+"""`crossfade export | import`: all segments, flags and routes in one file, or what another system exports."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -67,7 +67,7 @@ def import_documents(
     ] = False,
     reason: Reason = "",
 ) -> None:
-    """Make flags and routes as a file says: all of it or nothing.
+    """Make segments, flags and routes as a file says: all of it or nothing.
 
     With `--from`, what cannot be translated exactly is shown with its place in FILE and the reason, and nothing is
     imported unless `--skip-refused` is given.

@@ -73,10 +73,11 @@ class _Segments:
         segment = read_segment(given, place)
         if segment.constraints is None:
             raise UnsayableError(place, NO_CONSTRAINTS)
-        when = every(
+        parts = [
             condition(constraint, options, f"{place}.constraints[{at}]")
             for at, constraint in enumerate(segment.constraints)
-        )
+        ]
+        when = every(parts)
         self.conditions[segment.id] = (
             when if isinstance(when, bool) else self._named(segment.id, segment.name, when, place)
         )

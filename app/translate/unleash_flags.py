@@ -43,7 +43,7 @@ class FeatureTold:
         self._variants = Variants()
         self._variants.add(feature.variants, feature.variants_place)
         for strategy in feature.strategies:
-            self._variants.add(strategy.variants or (), f"{strategy.place}.variants")
+            self._variants.add(strategy.variants, f"{strategy.place}.variants")
         named = bool(self._variants)
         self.off = self._variants.free_name("disabled", OFF) if named else OFF
         self.plain = self._variants.free_name("enabled", ON) if named else ON
@@ -76,7 +76,7 @@ class FeatureTold:
         simple = self._simple()
         if simple is not None:
             return told | {"variants": {ON: True, OFF: False}, "off_variant": OFF} | self._split(simple)
-        return told | self._ruled([*self._decisive()])
+        return told | self._ruled([*_decisive([*self._steps()])])
 
     def _simple(self) -> Rollout | None:
         """Return the percentage that is all there is to the feature, None where there is more."""
@@ -112,20 +112,12 @@ class FeatureTold:
             "default": last,
         }
 
-    def _decisive(self) -> Iterator[Step]:
-        """Yield the steps that decide for somebody, up to the first that does for everybody."""
-        for step in self._steps():
-            if step.when is not False:
-                yield step
-            if step.when is True:
-                return
-
     def _steps(self) -> Iterator[Step]:
-        """Yield the steps: strategies that have a say in the variant come first, since they do in Unleash."""
+        """Yield the steps: the first strategy that holds for a caller has the say in the variant too."""
         if not self.feature.strategies:
             yield from self._by_feature("everybody", when=True)
-        named = [(_name(at, each), each) for at, each in enumerate(self.feature.strategies)]
-        for name, strategy in [*filter(_has_say, named), *(each for each in named if not _has_say(each))]:
+        for at, strategy in enumerate(self.feature.strategies):
+            name = f"{at + 1} {(strategy.title or strategy.name)[:MAX_TITLE]}"
             when = holds(strategy, self.feature.name, self._segments, self._options)
             if strategy.variants:
                 yield Step(name, when, self._served_by(strategy))
@@ -136,7 +128,7 @@ class FeatureTold:
         stickiness = strategy.parameters.get("stickiness", DEFAULT)
         salt = strategy.parameters.get("groupId", self.feature.name)
         place = f"{strategy.place}.variants"
-        return served(strategy.variants or (), stickiness, salt, self.off, self._options, place)
+        return served(strategy.variants, stickiness, salt, self.off, self._options, place)
 
     def _by_feature(self, name: str, when: When) -> Iterator[Step]:
         feature, variants = self.feature, self.feature.variants
@@ -151,12 +143,13 @@ class FeatureTold:
         yield Step(name, when, serve)
 
 
-def _has_say(named: tuple[str, Strategy]) -> bool:
-    return named[1].variants is not None
-
-
-def _name(at: int, strategy: Strategy) -> str:
-    return f"{at + 1} {(strategy.title or strategy.name)[:MAX_TITLE]}"
+def _decisive(steps: list[Step]) -> Iterator[Step]:
+    """Yield the steps that decide for somebody, up to the first that does for everybody."""
+    for step in steps:
+        if step.when is not False:
+            yield step
+        if step.when is True:
+            return
 
 
 def _names(variants: JsonValue) -> list[str]:

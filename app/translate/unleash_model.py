@@ -79,7 +79,7 @@ class Strategy(Theirs):
     parameters: Annotated[dict[str, str], BeforeValidator(_or_none_given)] = {}
     constraints: Annotated[Listed[Constraint], Field(strict=False)] = ()
     segments: Annotated[Listed[int], Field(strict=False)] = ()
-    variants: Annotated[tuple[Variant, ...] | None, Field(strict=False)] = None
+    variants: Annotated[Listed[Variant], Field(strict=False)] = ()
     disabled: bool | None = None
     sort_order: int | None = None
     place: str = ""
