@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from .bucketing import BUCKETS, digest, salt_prefix
 from .bucketing import rest_chooser as independent_rest
+from .context import Context, first_key
+from .javascript import first_key as first_javascript_key
 
 Point = Callable[[str], int]
 """A key's place. Raises `UnicodeEncodeError` for a lone surrogate, which no UTF-8 has."""
@@ -41,6 +43,14 @@ def bucketer(algorithm: str, salt: str) -> Point:
     size, point_under, _ = ALGORITHMS[algorithm]
     point = point_under(salt)
     return point if size == BUCKETS else lambda key: point(key) * BUCKETS // size
+
+
+def key_reader(algorithm: str) -> Callable[[Context, Sequence[str]], str | None]:
+    """Return the function from a context to the key that the first of some attributes holds, None when none does.
+
+    It raises `InvalidKeyError` where an attribute cannot name a caller; under GrowthBook's names it passes over it.
+    """
+    return first_javascript_key if algorithm.startswith("growthbook") else first_key
 
 
 def rest_chooser(algorithm: str, salt: str, first_weight: int, weights: Sequence[int]) -> Chooser:

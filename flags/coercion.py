@@ -1,17 +1,22 @@
-"""An attribute read as a number or as text before it is compared, for callers that send all as strings, say."""
+"""An attribute read as something else before it is compared: a number in a string, say, or how long a list is."""
 
 import re
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Literal
 
 from .context import LARGEST, SMALLEST
 
-Coercion = Literal["number", "string"]
+Coercion = Literal["number", "string", "lower", "version", "length"]
 """What an attribute is read as."""
 
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MAX_DIGITS = 128
 _WHOLE_BELOW = 1e21
+_PADDING = 5
+_FULL = 3
+_BUILD = re.compile(r"^v|\+.*$")
+_BETWEEN = re.compile(r"[-.]")
 
 
 def as_number(value: object) -> int | float | None:
@@ -38,6 +43,42 @@ def as_text(value: object) -> str | None:
     if not isinstance(value, float) or not isfinite(value):
         return None
     return str(int(value)) if value.is_integer() and abs(value) < _WHOLE_BELOW else repr(value)
+
+
+def as_lower(value: object) -> str | list[object] | None:
+    """Return text in lower case, a list with all its text in lower case; None for all else."""
+    if isinstance(value, str):
+        return value.lower()
+    if isinstance(value, list):
+        return [each.lower() if isinstance(each, str) else each for each in value]
+    return None
+
+
+def as_version(value: object) -> str | None:
+    """Return a version so that text order is version order, None for what is no string. Any text is a version.
+
+    The parts between dots and hyphens are compared from the left, numbers of up to five digits by their size; "v"
+    in front and all from "+" on do not count. A version of three parts is behind those that go on: its pre-releases.
+    """
+    if not isinstance(value, str):
+        return None
+    parts = _BETWEEN.split(_BUILD.sub("", value or "0"))
+    ends = ["~"] if len(parts) == _FULL else []
+    return "-".join([*(part.rjust(_PADDING) if part.isdigit() else part for part in parts), *ends])
+
+
+def length(value: object) -> int | None:
+    """Return the number of a list's items, None for what is no list."""
+    return len(value) if isinstance(value, list) else None
+
+
+READ_AS: Mapping[Coercion, Callable[[object], object]] = {
+    "number": as_number,
+    "string": as_text,
+    "lower": as_lower,
+    "version": as_version,
+    "length": length,
+}
 
 
 def _read(text: str) -> int | float | None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
-from .algorithms import bucketer, rest_chooser
+from .algorithms import bucketer, key_reader, rest_chooser
 from .bucketing import BUCKETS, digest, salt_prefix
 from .compiled import CompiledFlag, LastStep, State, Step
-from .context import MAX_KEY_LENGTH, NOW, Context, InvalidKeyError, first_key, unit_key, unusual_key
+from .context import MAX_KEY_LENGTH, NOW, Context, InvalidKeyError, unit_key, unusual_key
 from .decision import Decision
 from .evaluate import evaluate
 from .model import Flag, Prerequisite, Rule
@@ -145,6 +145,7 @@ class _Maker:
         flag_key, version = self.flag.key, self.flag.version
         by, salt = serve.by or (self.flag.bucket_by,), serve.salt or self.flag.salt
         bucket_of, rest_of = bucketer(self.flag.bucketing, salt), self.rest(shares, salt)
+        first_key = key_reader(self.flag.bucketing)
         first, threshold = self.choice(shares[0].variant), shares[0].weight
 
         def step(context: Context, _now: float, _state: State) -> Decision:

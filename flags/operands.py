@@ -22,7 +22,8 @@ def _any_is_good(_value: str) -> object:
 class Operand:
     """What an operator wants as value, in words; `read` raises ValueError for each text in it that is no such thing.
 
-    `as_number` and `as_text` say with which values the attribute may be read as a number or as text first.
+    `as_number` and `as_text` say with which values the attribute may be read as a number or as text first; what
+    compares with a number of its own, and no list, can compare versions.
     """
 
     wanted: str
@@ -45,7 +46,15 @@ class Operand:
 
     def is_fit_for(self, coercion: Coercion, value: JsonValue) -> bool:
         """Say whether an attribute that is read so can be compared with the value."""
-        return self.as_number(value) if coercion == "number" else self.as_text(value)
+        match coercion:
+            case "number" | "length":
+                return self.as_number(value)
+            case "string":
+                return self.as_text(value)
+            case "version":
+                return isinstance(value, str) and self.as_number is _is_number
+            case "lower":
+                return (self.as_text(value) or self is LISTED) and all(map(_is_lower, _each(value)))
 
 
 def _each(value: JsonValue) -> list[JsonValue]:
@@ -78,6 +87,10 @@ def _is_instant(value: JsonValue) -> bool:
 
 def _is_version(value: JsonValue) -> bool:
     return precedence(value) is not None
+
+
+def _is_lower(value: JsonValue) -> bool:
+    return isinstance(value, str) and value == value.lower()
 
 
 def _never(_value: JsonValue) -> bool:

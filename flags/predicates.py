@@ -8,10 +8,10 @@ Strings are ordered by code point.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .algorithms import bucketer
-from .coercion import Coercion, as_number, as_text
+from .algorithms import bucketer, key_reader
+from .coercion import READ_AS, as_version
 from .conditions import All, AnyOf, Buckets, Compare, Condition, InBuckets, InSegment, Not, parts
-from .context import NOW, Context, InvalidKeyError, Predicate, first_key
+from .context import NOW, Context, InvalidKeyError, Predicate
 from .operators import OPERATORS
 from .pointer import is_pointer, walker
 
@@ -54,8 +54,6 @@ def asks_time(condition: Condition, segments: Mapping[str, CompiledSegment]) -> 
 
 NOBODY = CompiledSegment(lambda _context: False, asks_time=False)
 
-_READ_AS: Mapping[Coercion, Callable[[object], object]] = {"number": as_number, "string": as_text}
-
 
 def _comparison(compare: Compare) -> Predicate:
     """Compile a comparison; what is read from inside an attribute or as another type is handed on under no name."""
@@ -63,10 +61,10 @@ def _comparison(compare: Compare) -> Predicate:
     if compare.as_ is None and not is_pointer(attribute):
         return of(attribute, compare.value)
     found = walker(attribute) if is_pointer(attribute) else _value_of(attribute)
-    holds = of("", compare.value)
+    holds = of("", as_version(compare.value) if compare.as_ == "version" else compare.value)
     if compare.as_ is None:
         return lambda context: holds({"": found(context)})
-    read = _READ_AS[compare.as_]
+    read = READ_AS[compare.as_]
     return lambda context: holds({"": read(found(context))})
 
 
@@ -76,7 +74,7 @@ def _value_of(attribute: str) -> Callable[[Context], Any]:
 
 def _in_buckets(buckets: Buckets) -> Predicate:
     by, start, end = buckets.by, buckets.from_, buckets.to
-    bucket_of = bucketer(buckets.bucketing, buckets.salt)
+    bucket_of, first_key = bucketer(buckets.bucketing, buckets.salt), key_reader(buckets.bucketing)
 
     def holds(context: Context) -> bool:
         try:
