@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
 from .bucketing import BUCKETS
 from .context import TARGETING_KEY
 from .names import MURMUR3_100K, Bucketing, SegmentName
-from .part import AttributeName, Part, Salt
+from .part import AttributeName, OwnSalt, Part
 from .serve import By
 from .values import Value
 
@@ -82,7 +82,7 @@ class Buckets(Part):
     """A part of all callers by their bucket: from `from` on and below `to`, in hundred-thousandths."""
 
     by: By = (TARGETING_KEY,)
-    salt: Salt
+    salt: OwnSalt
     bucketing: Bucketing = MURMUR3_100K
     from_: Annotated[Place, Field(alias="from")] = 0
     to: Place
