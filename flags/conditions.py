@@ -168,6 +168,10 @@ def _is_scalar(value: JsonValue) -> bool:
     return isinstance(value, str | bool | int | float)
 
 
+def _is_scalar_or_empty(value: JsonValue) -> bool:
+    return _is_scalar(value) or value == []
+
+
 def _is_ordered(value: JsonValue) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
@@ -185,13 +189,14 @@ def _is_boolean(value: JsonValue) -> bool:
 
 
 _SCALAR = (_is_scalar, "a string, number or boolean")
+_EQUAL = (_is_scalar_or_empty, "a string, number, boolean or the empty list")
 _LIST = (_is_list_of_scalars, "a list of strings, numbers or booleans")
 _ORDERED = (_is_ordered, "a number or string")
 _TEXT = (_is_text, "a string")
 _BOOLEAN = (_is_boolean, "true or false")
 
 _WANTED: dict[Operator, tuple[Callable[[JsonValue], bool], str]] = {
-    Operator.EQ: _SCALAR,
+    Operator.EQ: _EQUAL,
     Operator.NE: _SCALAR,
     Operator.IN: _LIST,
     Operator.NOT_IN: _LIST,

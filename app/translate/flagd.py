@@ -25,7 +25,7 @@ MAX_TAG_LENGTH = 128
 def translate(document: JsonValue, options: Options) -> Translated:
     """Return the flags and segments of a file of flagd's, and what of it cannot be said exactly."""
     if not isinstance(document, dict) or not isinstance(theirs := document.get("flags"), dict):
-        return Translated(refusals=(Refusal("$", 'is no file of flagd: it has no object "flags"'),))
+        return Translated(refusals=(Refusal("$", 'This is no file of flagd: it has no object "flags".'),))
     given = document.get("$evaluators")
     evaluators = given if isinstance(given, dict) else {}
     segments = _segments(evaluators, options)
@@ -73,7 +73,7 @@ class _Flag:
         self.key = key
         self.place = _place("$.flags", key)
         if not isinstance(document, dict) or document.get("state") not in {"ENABLED", "DISABLED"}:
-            raise UnsayableError(self.place, 'is no flag: its "state" must be ENABLED or DISABLED')
+            raise UnsayableError(self.place, 'The "state" of a flag must be ENABLED or DISABLED.')
         self.document = document
 
     def told(self, logic: Logic, options: Options) -> Document:
@@ -87,7 +87,7 @@ class _Flag:
         try:
             rules, last = served.rules(tree)
         except CannotSayError as error:
-            raise UnsayableError(place, f"{error} cannot be said exactly") from error
+            raise UnsayableError(place, str(error)) from error
         ours: Document = {
             "key": self.key,
             "enabled": self.document["state"] == "ENABLED" and not gives_nothing,
@@ -105,13 +105,13 @@ class _Flag:
     def _targeting(self) -> JsonValue:
         targeting = self.document.get("targeting") or None
         if targeting is not None and not isinstance(targeting, dict):
-            raise UnsayableError(f"{self.place}.targeting", "is no object: flagd answers with an error")
+            raise UnsayableError(f"{self.place}.targeting", "Targeting must be an object: flagd answers with an error.")
         return targeting
 
     def _variants(self) -> dict[str, JsonValue]:
         variants = self.document.get("variants")
         if not isinstance(variants, dict) or not variants:
-            raise UnsayableError(f"{self.place}.variants", "is no object with variants: flagd cannot read the file")
+            raise UnsayableError(f"{self.place}.variants", "A flag needs variants: flagd cannot read the file.")
         return variants
 
     def _default(self) -> str | None:
@@ -120,7 +120,9 @@ class _Flag:
                 return None
             case bool() | str() as name:
                 return variant_name(name)
-        raise UnsayableError(f"{self.place}.defaultVariant", "is no name of a variant: flagd cannot read the file")
+        raise UnsayableError(
+            f"{self.place}.defaultVariant", "This is no name of a variant: flagd cannot read the file."
+        )
 
     def _tags(self) -> list[JsonValue]:
         metadata = self.document.get("metadata")
@@ -133,7 +135,7 @@ class _Flag:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise UnsayableError(self.place, f"makes no flag of ours: {where}: {first['msg']}") from error
+            raise UnsayableError(self.place, f"This makes no flag of ours: {where}: {first['msg']}.") from error
         return ours
 
 

@@ -32,7 +32,7 @@ def _of_two(calculate: Callable[[JsonValue, JsonValue], JsonValue]) -> Calculati
 def _ratio(divide: Callable[[Number, Number], Number]) -> Calculation:
     def divided(one: JsonValue, other: JsonValue) -> JsonValue:
         if as_number(other) == 0:
-            raise CannotSayError("a division by zero, which flagd answers with an error")
+            raise CannotSayError("This divides by zero: flagd answers with an error.")
         return divide(as_number(one), as_number(other))
 
     return _of_two(divided)

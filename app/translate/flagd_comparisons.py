@@ -37,7 +37,7 @@ def equals(attribute: str, value: JsonValue) -> Condition:
             return compare(attribute, "eq", value) if number is None else compare(attribute, "in", same)
         case bool() | int() | float():
             return _as_number(attribute, "eq", value, lambda given: given == value)
-    raise CannotSayError("a list or an object compared with ==")
+    raise CannotSayError("A list or an object is compared with ==.")
 
 
 def is_identical(attribute: str, value: JsonValue) -> Condition:
@@ -49,7 +49,7 @@ def is_identical(attribute: str, value: JsonValue) -> Condition:
             return compare(attribute, "eq", value)
         case bool() | int() | float():
             return _one_of(attribute, [value])
-    raise CannotSayError("a list or an object compared with ===")
+    raise CannotSayError("A list or an object is compared with ===.")
 
 
 def ordered(attribute: str, sign: str, value: JsonValue) -> Condition:
@@ -65,7 +65,7 @@ def ordered(attribute: str, sign: str, value: JsonValue) -> Condition:
             return either(as_it_is, compare(attribute, _OPS[sign], number), _boolean(attribute, order, number), missing)
         case bool() | int() | float():
             return _as_number(attribute, _OPS[sign], value, lambda given: order(given, value))
-    raise CannotSayError(f"null, a list or an object compared with {sign}")
+    raise CannotSayError(f"Null, a list or an object is compared with {sign}.")
 
 
 def now_is(sign: str, value: JsonValue) -> Condition:
@@ -90,7 +90,7 @@ def now_is(sign: str, value: JsonValue) -> Condition:
 def is_one_of(attribute: str, values: list[JsonValue]) -> Condition:
     """Answer `in` with a list."""
     if any(isinstance(value, list | dict) for value in values):
-        raise CannotSayError("a list or an object among the items of a list")
+        raise CannotSayError("A list holds a list or an object to compare with.")
     missing = is_missing(attribute) if None in values else False
     return either(_one_of(attribute, [value for value in values if value is not None]), missing)
 
@@ -103,7 +103,7 @@ def contains(attribute: str, needle: JsonValue) -> Condition:
         case bool() | int() | float():
             items = (compare(attribute, "contains", item) for item in _alike(needle))
             return either(*items, both(is_text(attribute), compare(attribute, "contains", as_text(needle))))
-    raise CannotSayError("null, a list or an object looked for in an attribute")
+    raise CannotSayError("Null, a list or an object is looked for in an attribute.")
 
 
 def _one_of(attribute: str, values: list[JsonValue]) -> Condition:
@@ -143,7 +143,7 @@ def _booleans(number: Number) -> list[bool]:
 
 def _finite(number: Number) -> Number | None:
     if isinf(number):
-        raise CannotSayError("a number too large to be one")
+        raise CannotSayError("A number is too large to be one.")
     if isnan(number):
         return None
     return int(number) if number == int(number) else number

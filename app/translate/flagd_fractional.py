@@ -65,7 +65,7 @@ def _parts(operands: Sequence[Leaf]) -> Parts | None:
     parts = []
     for leaf in operands:
         if not isinstance(leaf, Constant):
-            raise CannotSayError("a fractional whose shares are an attribute")
+            raise CannotSayError("The shares of a fractional are an attribute.")
         part = _part(leaf.value)
         if part is None:
             return None

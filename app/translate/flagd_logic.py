@@ -1,6 +1,6 @@
 """flagd's targeting, which is JsonLogic, read into trees."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -28,11 +28,11 @@ from app.translate.model import Options, UnsayableError
 class Logic:
     """Reads the expressions of one flag, or of none, in which case `$flagd.flagKey` cannot be said.
 
-    `evaluators` are those of the file, `segments` the names of those that are segments of ours.
+    `evaluators` are those of the file, `segments` the names of ours that some of them are.
     """
 
     def __init__(
-        self, flag_key: str | None, options: Options, evaluators: Mapping[str, JsonValue], segments: Container[str]
+        self, flag_key: str | None, options: Options, evaluators: Mapping[str, JsonValue], segments: Mapping[str, str]
     ) -> None:
         self._flag_key = flag_key
         self._targeting_key = options.attribute("targetingKey")
@@ -46,7 +46,7 @@ class Logic:
         try:
             return self._tree(expression, place)
         except CannotSayError as error:
-            raise UnsayableError(place, f"{error} cannot be said exactly") from error
+            raise UnsayableError(place, str(error)) from error
 
     def condition(self, expression: JsonValue, place: str) -> Condition | None:
         """Return for whom an `if` takes the expression for true, None where it divides callers.
@@ -62,11 +62,11 @@ class Logic:
                 condition = self.condition(operand, f"{inner}[0]")
                 return condition if condition is None or operator == "!!" else negated(condition)
             case "$ref", [str(name)] if name in self._segments:
-                return {"segment": name}
+                return {"segment": self._segments[name]}
         try:
             return truth(self.tree(expression, place))
         except CannotSayError as error:
-            raise UnsayableError(place, f"{error} cannot be said exactly") from error
+            raise UnsayableError(place, str(error)) from error
 
     def _junction(self, operator: str, operands: Sequence[JsonValue], place: str) -> Condition | None:
         conditions: list[Condition] = []
@@ -150,9 +150,9 @@ class Logic:
 
     def _evaluator(self, name: str, place: str) -> Tree:
         if name not in self._evaluators:
-            raise UnsayableError(place, f'there is no evaluator "{name}": flagd answers with an error')
+            raise UnsayableError(place, f'There is no evaluator "{name}": flagd answers with an error.')
         if name in self._open:
-            raise UnsayableError(place, f'the evaluator "{name}" stands on itself: flagd answers with an error')
+            raise UnsayableError(place, f'The evaluator "{name}" stands on itself.')
         self._open.append(name)
         try:
             return self.tree(self._evaluators[name], f"$.$evaluators.{name}")
@@ -171,5 +171,5 @@ def _call(expression: JsonValue) -> tuple[str, list[JsonValue]]:
 def _list(items: Sequence[Leaf]) -> Tree:
     values = [leaf.value for leaf in items if isinstance(leaf, Constant)]
     if len(values) < len(items):
-        raise CannotSayError("a list that holds an attribute")
+        raise CannotSayError("A list holds an attribute.")
     return constant(values)

@@ -32,8 +32,8 @@ def applied(operator: str, operands: Sequence[Leaf]) -> Tree:
     if operator in ORDERS:
         return _order(operator, operands)
     if operator not in CALCULATIONS:
-        raise CannotSayError(f'the operator "{operator}"')
-    raise CannotSayError(f'"{operator}" of an attribute')
+        raise CannotSayError(f'The operator "{operator}" is unknown.')
+    raise CannotSayError(f'"{operator}" calculates with an attribute: conditions compare it as it is.')
 
 
 def _padded(operands: Sequence[Leaf], count: int) -> list[Leaf]:
@@ -49,7 +49,7 @@ def _equality(operator: str, one: Leaf, other: Leaf) -> Tree:
             return boolean(negated(holds) if operator[0] == "!" else holds)
         case Now(), Constant(value) if len(operator) == 2 or isinstance(value, int | float):
             return boolean(attributes.now_is(operator[:2], value))
-    raise CannotSayError(f"two attributes compared with {operator}")
+    raise CannotSayError(f"Two attributes are compared with {operator}: conditions compare with constants.")
 
 
 def _order(sign: str, operands: Sequence[Leaf]) -> Tree:
@@ -70,18 +70,18 @@ def _pair(sign: str, one: Leaf, other: Leaf) -> Condition:
             return attributes.now_is(sign, value)
         case Constant(), Attribute() | Now():
             return _pair(_TURNED[sign], other, one)
-    raise CannotSayError(f"two attributes compared with {sign}")
+    raise CannotSayError(f"Two attributes are compared with {sign}: conditions compare with constants.")
 
 
 def _in(operands: Sequence[Leaf]) -> Tree:
     match _padded(operands, 2):
         case [Attribute(name), Constant(value)]:
             if isinstance(value, str):
-                raise CannotSayError("a text that is searched for an attribute; write a list of texts")
+                raise CannotSayError("A text is searched for an attribute: make it a list of texts.")
             return boolean(attributes.is_one_of(name, value) if isinstance(value, list) else False)
         case [Constant(value), Attribute(name)]:
             return boolean(attributes.contains(name, value))
-    raise CannotSayError('"in" of two attributes')
+    raise CannotSayError('"in" asks for one attribute in another: conditions compare with constants.')
 
 
 def _affix(op: str) -> Callable[[Sequence[Leaf]], Tree]:
@@ -95,7 +95,7 @@ def _affix(op: str) -> Callable[[Sequence[Leaf]], Tree]:
             case [Constant(str(text)), Constant(str(affix))]:
                 return constant(text.startswith(affix) if op == "starts_with" else text.endswith(affix))
             case [_, _]:
-                raise CannotSayError(f'"{op}" with an attribute as what to look for')
+                raise CannotSayError(f'"{op}" looks for an attribute: conditions compare with constants.')
         return constant(None)
 
     return affixed
@@ -109,7 +109,7 @@ def _cat(operands: Sequence[Leaf]) -> Tree:
     match operands:
         case [*before, Attribute(name)] if all(isinstance(leaf, Constant) for leaf in before):
             return Joined("".join(as_text(leaf.value) for leaf in before if isinstance(leaf, Constant)), name)
-    raise CannotSayError('a "cat" that is not of fixed texts and one attribute behind them')
+    raise CannotSayError('"cat" can be fixed texts and one attribute behind them, and nothing else.')
 
 
 def _sem_ver(operands: Sequence[Leaf]) -> Tree:
@@ -117,7 +117,7 @@ def _sem_ver(operands: Sequence[Leaf]) -> Tree:
         case [version, Constant(sign), Constant(wanted)]:
             return _version(version, sign, _normalized(wanted))
         case [_, _, _]:
-            raise CannotSayError('"sem_ver" with an attribute as the version to compare with')
+            raise CannotSayError('"sem_ver" compares with an attribute: conditions compare with constants.')
     return constant(None)
 
 
@@ -125,7 +125,7 @@ def _version(given: Leaf, sign: JsonValue, wanted: str | None) -> Tree:
     if wanted is None:
         return constant(None)
     if not isinstance(given, Attribute):
-        raise CannotSayError('"sem_ver" of something that is no attribute')
+        raise CannotSayError('"sem_ver" compares something that is no attribute.')
     readable = either(*(compare(given.name, op, wanted, "string") for op in ("semver_lt", "semver_gte")))
     holds = _version_is(given.name, sign, wanted)
     if holds is None:

@@ -41,14 +41,12 @@ class Served:
 
     def _variant(self, leaf: Leaf) -> Tree:
         if not isinstance(leaf, Constant):
-            raise CannotSayError("a variant that an attribute names")
+            raise CannotSayError("An attribute names the variant.")
         name = self.default if leaf.value is None else variant_name(leaf.value)
         if name is None:
-            raise CannotSayError(
-                "a caller without a variant, to whom flagd gives the code's default, there being no other"
-            )
+            raise CannotSayError("Some callers get the code's own default, as there is no defaultVariant: name one.")
         if name not in self.variants:
-            raise CannotSayError(f'the unknown variant "{name}", which flagd answers with an error')
+            raise CannotSayError(f'Some callers get the unknown variant "{name}": flagd answers with an error.')
         return constant(name)
 
     def _serve(self, leaf: Leaf | Shares) -> Document:
@@ -59,7 +57,7 @@ class Served:
                 split: Document = {"split": self._split(leaf)}
                 is_usual = (leaf.salt, leaf.by) == (self.salt, self.by)
                 return split if is_usual else split | {"by": [leaf.by], "salt": leaf.salt}
-        raise CannotSayError("a variant that an attribute names")
+        raise CannotSayError("An attribute names the variant.")
 
     def _split(self, shares: Shares) -> list[JsonValue]:
         names, weights = _names(shares), [weight for _, weight in shares.parts]

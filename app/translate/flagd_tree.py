@@ -110,7 +110,7 @@ def combined(trees: Sequence[Tree], change: Callable[[list[Leaf]], Tree]) -> Tre
 
     tree = simplified(behind([]))
     if sum(1 for _ in leaves(tree)) > MAX_LEAVES:
-        raise CannotSayError(f"more than {MAX_LEAVES} cases in one expression")
+        raise CannotSayError(f"One expression has more than {MAX_LEAVES} cases.")
     return tree
 
 
@@ -143,7 +143,7 @@ def holds(leaf: Leaf) -> Condition:
             return attributes.is_truthy(name)
         case Now():
             return True
-    raise CannotSayError("a text made of an attribute as a condition")
+    raise CannotSayError("A text made of an attribute is a condition.")
 
 
 def simplified(tree: Tree) -> Tree:
@@ -182,7 +182,7 @@ def bucketed(shares: Shares) -> Tree:
         begun, end = end, end + weight
         places.append((part, begun * BUCKETS // total, end * BUCKETS // total))
         if end * BUCKETS % total:
-            raise CannotSayError("a share that is no whole number of hundred-thousandths, in a place that needs one")
+            raise CannotSayError("A share here must be a whole number of hundred-thousandths.")
     for part, begun, over in reversed(places):
         own: Document = {"by": [shares.by], "salt": shares.salt, "bucketing": FLAGD_2, "from": begun, "to": over}
         tree = branch({"bucket": own}, part, tree)

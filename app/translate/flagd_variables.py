@@ -24,15 +24,17 @@ class Variables:
         """Return what `var` of a name, and of a default for callers without it, yields."""
         name, default, *_ = [*operands, constant(None), constant(None)]
         if not isinstance(name, Constant):
-            raise CannotSayError("an attribute whose name is an attribute")
+            raise CannotSayError("The name of an attribute is itself looked up in the context.")
         leaf = self.named(name.value)
-        return branch(is_missing(leaf.name), default, leaf) if isinstance(leaf, Attribute) else leaf
+        if not isinstance(leaf, Attribute) or default == constant(None):
+            return leaf
+        return branch(is_missing(leaf.name), default, leaf)
 
     def missing(self, operands: Sequence[Leaf]) -> Tree:
         """Return the list of those of the names that the caller has no value for."""
         values = [leaf.value for leaf in operands if isinstance(leaf, Constant)]
         if len(values) < len(operands):
-            raise CannotSayError("an attribute whose name is an attribute")
+            raise CannotSayError("The name of an attribute is itself looked up in the context.")
         names = values[0] if values and isinstance(values[0], list) else values
         return self._those_missing([as_text(name) for name in names], [])
 
@@ -43,18 +45,18 @@ class Variables:
                 enough = len(names) - as_number(needed)
                 gone = self._those_missing([as_text(name) for name in names], [])
                 return mapped(gone, lambda leaf: constant([]) if _size(leaf) <= enough else leaf)
-        raise CannotSayError('"missing_some" that is not of a number and a list of names')
+        raise CannotSayError('"missing_some" needs a number and a list of names.')
 
     def named(self, path: JsonValue) -> Leaf:
         """Return what a path names."""
         if not isinstance(path, str) or not path or path == "$flagd":
-            raise CannotSayError('a "var" that is not the name of an attribute')
+            raise CannotSayError('A "var" needs the name of an attribute.')
         if path == "$flagd.flagKey" and self.flag_key is not None:
             return constant(self.flag_key)
         if path == "$flagd.timestamp":
             return Now()
         if path.startswith("$flagd."):
-            raise CannotSayError(f'"{path}"')
+            raise CannotSayError(f'"{path}" is unknown here.')
         return Attribute(self._attribute(path))
 
     def _attribute(self, path: str) -> str:
@@ -62,7 +64,7 @@ class Variables:
             return self.options.attributes[path]
         first, *behind = path.split(".")
         if any(_PLACE_IN_LIST.fullmatch(part) for part in behind):
-            raise CannotSayError(f'"{path}", a place in a list or a text,')
+            raise CannotSayError(f'"{path}" may be a place in a list or in a text: name an attribute.')
         if not behind and not first.startswith(("/", "$")):
             return first
         return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in (first, *behind))
