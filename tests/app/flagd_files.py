@@ -1,5 +1,6 @@
 """Generated files of flagd and callers to evaluate them for: few names and values, so that they meet."""
 
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,17 +23,25 @@ TIERS = ("premium", "free", "", "1", 1, 0, 1.0, True, False, None)
 VERSIONS = ("1.2.3", "v2.0.0", "2.0.0-beta.1", "2.0.0-beta.11", "2.1", "3", "3.0.0+build", "x", "", 2, 2.5, True, None)
 LISTS = (["beta", "staff"], ["a", 1, True], [], "beta-testers", None)
 
-contexts = st.fixed_dictionaries(
-    {"targetingKey": st.one_of(st.integers(0, 10**6).map("user-{}".format), st.sampled_from(("", None, "ü", "5")))},
-    optional={
-        "email": st.sampled_from(MAILS),
-        "user": st.fixed_dictionaries({}, optional={"name": st.sampled_from(NAMES), "tier": st.sampled_from(TIERS)}),
-        "größe": st.sampled_from(TIERS),
-        "age": st.sampled_from(AGES),
-        "version": st.sampled_from(VERSIONS),
-        "groups": st.sampled_from(LISTS),
-    },
-)
+ATTRIBUTES: dict[str, tuple[Any, ...]] = {
+    "email": MAILS,
+    "größe": TIERS,
+    "age": AGES,
+    "version": VERSIONS,
+    "groups": LISTS,
+}
+
+
+def callers(chance: Random, count: int) -> list[Document]:
+    """Return that many contexts; every attribute is missing in some of them."""
+    return [_caller(chance) for _ in range(count)]
+
+
+def _caller(chance: Random) -> Document:
+    user = {"name": chance.choice(NAMES), "tier": chance.choice(TIERS)}
+    caller = {name: chance.choice(values) for name, values in ATTRIBUTES.items()} | {"user": user}
+    kept = {name: value for name, value in caller.items() if chance.random() < 0.8}
+    return kept | {"targetingKey": chance.choice((*(f"user-{chance.randrange(10**6)}" for _ in range(9)), "", None, "ü"))}
 
 
 def var(name: str) -> Document:
@@ -175,18 +184,19 @@ def outcomes(variants: Document) -> st.SearchStrategy[Any]:
     )
 
 
-@st.composite
-def flags(draw: st.DrawFn) -> Document:
-    variants = draw(st.sampled_from(VARIANT_SETS))
-    targeting = draw(outcomes(variants).filter(lambda logic: isinstance(logic, dict)))
-    flag: Document = {"state": "ENABLED", "variants": dict(variants), "targeting": targeting}
-    if draw(st.integers(0, 9)):
-        flag["defaultVariant"] = draw(st.sampled_from([*variants]))
-    if not draw(st.integers(0, 19)):
-        flag["state"] = "DISABLED"
-    if not draw(st.integers(0, 19)):
-        del flag["targeting"]
-    return flag
+def flags(variants: Document) -> st.SearchStrategy[Document]:
+    """Return flags of these variants; one in twenty is disabled, another has no targeting."""
+    of_twenty = st.integers(0, 19)
+    return st.builds(
+        lambda targeting, default, state, without: (
+            {"state": "DISABLED" if state == 0 else "ENABLED", "variants": variants, "defaultVariant": default}
+            | ({} if without == 0 else {"targeting": targeting})
+        ),
+        outcomes(variants).filter(lambda logic: isinstance(logic, dict)),
+        st.sampled_from([*[*variants] * 4, None]),
+        of_twenty,
+        of_twenty,
+    )
 
 
 EVALUATORS: Document = {
@@ -194,6 +204,6 @@ EVALUATORS: Document = {
     "per flag": call("in", "2", var("$flagd.flagKey")),
     "isFaas": call("ends_with", var("email"), "@faas.com"),
 }
-files = st.lists(flags(), min_size=8, max_size=8).map(
+files = st.lists(st.one_of([flags(variants) for variants in VARIANT_SETS]), min_size=8, max_size=8).map(
     lambda made: {"$evaluators": EVALUATORS, "flags": {f"flag-{at}": flag for at, flag in enumerate(made)}}
 )
