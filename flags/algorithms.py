@@ -140,3 +140,6 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "flagd-2": Algorithm(2**32, _flagd_2, partial(_cumulative_rest, "flagd-2")),
 }
 """By the name a flag stores. A name is never given another meaning."""
+
+REST_APART = frozenset({"murmur3-100k", "unleash"})
+"""The algorithms under which a new weight of the first variant moves nobody from one of the others to another."""

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
-from .bucketing import BUCKETS, digest, rest_chooser, salt_prefix
+from .algorithms import bucketer, rest_chooser
+from .bucketing import BUCKETS, digest, salt_prefix
 from .compiled import CompiledFlag, LastStep, State, Step
-from .context import MAX_KEY_LENGTH, Context, InvalidKeyError, unit_key, unusual_key
+from .context import MAX_KEY_LENGTH, Context, InvalidKeyError, first_key, unit_key, unusual_key
 from .decision import Decision
 from .evaluate import evaluate
 from .model import Flag, Prerequisite, Rule
-from .names import Reason
+from .names import MURMUR3_100K, Reason
 from .predicates import Predicate, predicate
 from .serve import Serve, Share
 
@@ -101,7 +102,8 @@ class _Maker:
 
     def serve(self, serve: Serve, reason: Reason, rule: str | None) -> LastStep:
         if serve.split is not None:
-            return self.split(serve.split, rule)
+            usual = self.flag.bucketing == MURMUR3_100K and serve.by is None and serve.salt is None
+            return self.split(serve.split, rule) if usual else self.unusual_split(serve, serve.split, rule)
         fixed = self.decision(serve.variant or self.flag.off_variant, reason, rule)
         return lambda _context, _now, _state: fixed
 
@@ -110,7 +112,7 @@ class _Maker:
         missing, invalid = self.missing_key, self.invalid_key
         prefix = salt_prefix(self.flag.salt)
         (variant, value), threshold = self.choice(shares[0].variant), shares[0].weight
-        rest_of, by_split = self.rest(shares[1:]), Reason.SPLIT
+        rest_of, by_split = self.rest(shares, self.flag.salt), Reason.SPLIT
 
         def step(context: Context, _now: float, _state: State) -> Decision:
             key = context.get(attribute)
@@ -129,10 +131,30 @@ class _Maker:
 
         return step
 
+    def unusual_split(self, serve: Serve, shares: tuple[Share, ...], rule: str | None) -> LastStep:
+        flag_key, version = self.flag.key, self.flag.version
+        by, salt = serve.by or (self.flag.bucket_by,), serve.salt or self.flag.salt
+        bucket_of, rest_of = bucketer(self.flag.bucketing, salt), self.rest(shares, salt)
+        first, threshold = self.choice(shares[0].variant), shares[0].weight
+
+        def step(context: Context, _now: float, _state: State) -> Decision:
+            try:
+                key = first_key(context, by)
+                if key is None:
+                    return self.missing_key
+                bucket = bucket_of(key)
+            except (InvalidKeyError, UnicodeEncodeError):
+                return self.invalid_key
+            variant, value = first if bucket < threshold else rest_of(key)
+            return decision_of(Decision, (flag_key, variant, value, Reason.SPLIT, rule, bucket, version))
+
+        return step
+
     def choice(self, variant: str) -> Choice:
         return variant, self.flag.variants[variant]
 
-    def rest(self, shares: tuple[Share, ...]) -> Callable[[str], Choice]:
+    def rest(self, split: tuple[Share, ...], salt: str) -> Callable[[str], Choice]:
+        first, *shares = split
         choices = [self.choice(share.variant) for share in shares]
         weights = [share.among_the_rest() for share in shares]
         if sum(weights) == 0:
@@ -140,5 +162,5 @@ class _Maker:
             return lambda _key: off
         if len(choices) == 1:
             return lambda _key: choices[0]
-        index_of = rest_chooser(self.flag.salt, weights)
+        index_of = rest_chooser(self.flag.bucketing, salt, first.weight, weights)
         return lambda key: choices[index_of(key)]

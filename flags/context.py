@@ -1,5 +1,6 @@
 """Who asks: the attributes of one caller."""
 
+from collections.abc import Sequence
 from typing import Any
 
 TARGETING_KEY = "targetingKey"
@@ -34,3 +35,15 @@ def unit_key(context: Context, attribute: str) -> str | None:
     if type(value) is str and 0 < len(value) <= MAX_KEY_LENGTH:
         return value
     return unusual_key(value)
+
+
+def first_key(context: Context, attributes: Sequence[str]) -> str | None:
+    """Return the string that names the caller in the first of the attributes that is there and not empty.
+
+    Raises InvalidKeyError where that one cannot name a caller.
+    """
+    for attribute in attributes:
+        key = unit_key(context, attribute)
+        if key is not None:
+            return key
+    return None

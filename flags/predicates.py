@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from .bucketing import bucket_of
+from .algorithms import bucketer
 from .conditions import All, AnyOf, Buckets, Compare, Condition, InBuckets, InSegment, Not, Operator
-from .context import Context, InvalidKeyError, unit_key
+from .context import Context, InvalidKeyError, first_key
 
 Predicate = Callable[[Context], bool]
 
@@ -41,12 +41,13 @@ def _nobody(_context: Context) -> bool:
 
 
 def _in_buckets(buckets: Buckets) -> Predicate:
-    by, salt, places = buckets.by, buckets.salt, range(buckets.from_, buckets.to)
+    by, start, end = buckets.by, buckets.from_, buckets.to
+    bucket_of = bucketer(buckets.bucketing, buckets.salt)
 
     def holds(context: Context) -> bool:
         try:
-            key = next((key for attribute in by if (key := unit_key(context, attribute)) is not None), None)
-            return key is not None and bucket_of(salt, key) in places
+            key = first_key(context, by)
+            return key is not None and start <= bucket_of(key) < end
         except (InvalidKeyError, UnicodeEncodeError):
             return False
 

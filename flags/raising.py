@@ -2,11 +2,13 @@
 
 from fractions import Fraction
 
+from .algorithms import REST_APART
 from .bucketing import BUCKETS
 from .model import Flag
 from .serve import Serve, Share
 
 _HARMLESS = {"description", "owner", "tags", "expires", "env", "version", "updated_at", "updated_by"}
+_ARMS = 2
 
 
 def raises(before: Flag, after: Flag) -> bool:
@@ -19,7 +21,7 @@ def raises(before: Flag, after: Flag) -> bool:
     if after == before or not after.enabled:
         return False
     if before.enabled and _the_rest_of(before) == _the_rest_of(after) and _only_loses(before, after):
-        return not _keeps_off(before.default, after.default, before.off_variant)
+        return not _keeps_off(before, after.default)
     return True
 
 
@@ -34,14 +36,19 @@ def _only_loses(before: Flag, after: Flag) -> bool:
     return kept == after.rules and not any(variant in {None, before.off_variant} for variant in lost)
 
 
-def _keeps_off(before: Serve, after: Serve, off: str) -> bool:
+def _keeps_off(flag: Flag, after: Serve) -> bool:
+    before, off = flag.default, flag.off_variant
     if after == before or _gives_all(after, off) or before.variant not in {None, off}:
         return True
     if before.split is None or after.split is None or before.split[0].variant != after.split[0].variant:
         return False
+    if (before.by, before.salt) != (after.by, after.salt):
+        return False
     first, then = before.split[0], after.split[0]
     if first.variant == off:
         return then.weight >= first.weight
+    if then.weight != first.weight and len(before.split) > _ARMS and flag.bucketing not in REST_APART:
+        return False
     start, end = _place_in_rest(before.split[1:], off)
     new_start, new_end = _place_in_rest(after.split[1:], off)
     return then.weight <= first.weight and (start == end or (new_start <= start and end <= new_end))

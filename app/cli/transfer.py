@@ -1,4 +1,4 @@
-"""`crossfade export | import`: all flags and routes in one file."""
+"""`crossfade export | import`: all flags, segments and routes in one file, or what another system exports."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,8 +8,10 @@ import typer
 
 from app.cli.blocks import Block, Cell, Table, Tone, Toned
 from app.cli.client import Service
-from app.cli.command import Reason, command
+from app.cli.command import Reason, command, usage
+from app.cli.exits import CommandError, Exit
 from app.cli.output import Show
+from app.cli.systems import System
 from app.cli.words import value_text
 
 commands = typer.Typer()
@@ -43,6 +45,7 @@ def export(service: Service, show: Show) -> None:
     "crossfade import state.yaml --dry-run",
     'crossfade import state.yaml --prune --reason "release 41"',
     "crossfade --url http://old export | crossfade --url http://new import -",
+    "crossfade import features.json --from unleash --attribute userId=account --dry-run",
 )
 def import_documents(
     service: Service,
@@ -50,16 +53,48 @@ def import_documents(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A YAML or JSON document, `-` for standard input.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Delete flags and routes that FILE does not hold.")] = False,
+    origin: Annotated[
+        System | None, typer.Option("--from", help="FILE is an export of this system; it is translated first.")
+    ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attribute", metavar="THEIRS=OURS", help="What a field of that system's contexts is called here."
+        ),
+    ] = None,
+    skip_refused: Annotated[
+        bool, typer.Option("--skip-refused", help="Import the rest when something cannot be said exactly.")
+    ] = False,
     reason: Reason = "",
 ) -> None:
-    """Make flags and routes as a file says: all of it or nothing."""
+    """Make flags and routes as a file says: all of it or nothing.
+
+    With `--from`, what cannot be translated exactly is shown with its place in FILE and the reason, and nothing is
+    imported unless `--skip-refused` is given.
+    """
     from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
 
     asked = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower(), "reason": reason}
-    show(service.post("/import", document_in(file), **asked).having("items"), _blocks)
+    if origin is None:
+        if attribute or skip_refused:
+            raise usage("--attribute and --skip-refused are about a translation; name a system with --from.")
+        show(service.post("/import", document_in(file), **asked).having("items"), _blocks)
+        return
+    if prune:
+        raise usage("--prune would delete every route, since no other system's FILE holds any; leave it out.")
+    from app.cli.translation import imported  # noqa: PLC0415 - translating is for this option alone
+
+    done = imported(service, origin, document_in(file), attribute or (), asked, skip_refused=skip_refused)
+    show(done, _blocks)
+    if done["refusals"] and not skip_refused:
+        told = f"{len(done['refusals'])} of {file} cannot be said exactly, and nothing was imported."
+        raise CommandError(Exit.REFUSED, told, "Import the rest with --skip-refused.")
 
 
 def _blocks(imported: dict[str, Any]) -> Iterator[Block]:
+    if refusals := imported.get("refusals"):
+        yield Table(["PLACE", "NOT TRANSLATED BECAUSE"], [[each["place"], each["reason"]] for each in refusals])
+        yield ""
     if imported["items"]:
         yield Table(["DOCUMENT", "ACTION", "FIELD", "BEFORE", "AFTER"], [*_rows(imported["items"])])
         yield ""

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flags.algorithms import ALGORITHMS
 from flags.bucketing import BUCKETS
 from flags.evaluate import evaluate
 from flags.model import Flag
@@ -20,8 +21,11 @@ USERS: tuple[dict[str, Any], ...] = tuple({"targetingKey": key} for key in ("", 
 def changes(draw: st.DrawFn) -> tuple[Flag, Flag]:
     """Make a flag without rules, and what it is after its default or off variant or both changed."""
     document = draw(documents("x", VARIANTS)) | {"targets": [], "rules": [], "prerequisites": [], "enabled": True}
+    document["bucketing"] = draw(st.sampled_from(sorted(ALGORITHMS)))
     before = Flag.model_validate(document)
     after = Flag.model_validate(document | {"default": draw(serves(VARIANTS))})
+    if after.default.split is not None and draw(st.booleans()):
+        after = after.model_copy(update={"default": after.default.model_copy(update={"salt": "another"})})
     if growing_variant(before) != before.off_variant and draw(st.booleans()):
         before, after = (rolled_out(before, draw(st.integers(0, BUCKETS)) / 1000) for _ in range(2))
     return before, after
