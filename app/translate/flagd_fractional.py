@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from app.translate.flagd_comparisons import is_filled
-from app.translate.flagd_conditions import compare, is_missing, negated
+from app.translate.flagd_conditions import compare, is_missing
 from app.translate.flagd_tree import Attribute, Constant, Joined, Leaf, Tree, branch, constant, divided
 from app.translate.flagd_values import CannotSayError
+from app.translate.logic import opposite
 from flags.bucketing import digest
 
 MAX_TOTAL = 2**31 - 1
@@ -36,7 +37,7 @@ def fractional(operands: Sequence[Leaf], flag_key: str, targeting_key: str) -> T
 
 
 def _among(salt: str, attribute: str, parts: Parts | None) -> Tree:
-    return branch(negated(is_filled(attribute)), _NOBODY, divided(salt, attribute, parts)) if parts else _NOBODY
+    return branch(opposite(is_filled(attribute)), _NOBODY, divided(salt, attribute, parts)) if parts else _NOBODY
 
 
 def _among_joined(prefix: str, attribute: str, parts: Parts | None) -> Tree:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from app.translate.flagd_conditions import Condition, both, either, negated
 from app.translate.flagd_fractional import fractional
 from app.translate.flagd_operators import applied
 from app.translate.flagd_tree import (
@@ -22,6 +21,7 @@ from app.translate.flagd_tree import (
 )
 from app.translate.flagd_values import CannotSayError, as_text
 from app.translate.flagd_variables import Variables
+from app.translate.logic import When, every, opposite, some
 from app.translate.model import Options, UnsayableError
 
 
@@ -48,7 +48,7 @@ class Logic:
         except CannotSayError as error:
             raise UnsayableError(place, str(error)) from error
 
-    def condition(self, expression: JsonValue, place: str) -> Condition | None:
+    def condition(self, expression: JsonValue, place: str) -> When | None:
         """Return for whom an `if` takes the expression for true, None where it divides callers.
 
         Raises `UnsayableError`.
@@ -60,7 +60,7 @@ class Logic:
                 return self._junction(operator, operands, inner)
             case "!" | "!!", [operand, *_]:
                 condition = self.condition(operand, f"{inner}[0]")
-                return condition if condition is None or operator == "!!" else negated(condition)
+                return condition if condition is None or operator == "!!" else opposite(condition)
             case "$ref", [str(name)] if name in self._segments:
                 return {"segment": self._segments[name]}
         try:
@@ -68,14 +68,14 @@ class Logic:
         except CannotSayError as error:
             raise UnsayableError(place, str(error)) from error
 
-    def _junction(self, operator: str, operands: Sequence[JsonValue], place: str) -> Condition | None:
-        conditions: list[Condition] = []
+    def _junction(self, operator: str, operands: Sequence[JsonValue], place: str) -> When | None:
+        conditions: list[When] = []
         for at, operand in enumerate(operands):
             condition = self.condition(operand, f"{place}[{at}]")
             if condition is None or condition is (operator == "or"):
                 return condition
             conditions.append(condition)
-        return both(*conditions) if operator == "and" and conditions else either(*conditions)
+        return every(conditions) if operator == "and" and conditions else some(conditions)
 
     def _tree(self, expression: JsonValue, place: str) -> Tree:
         operator, operands = _call(expression)
@@ -143,9 +143,9 @@ class Logic:
         operand = operands[0] if operands else None
         when = self.condition(operand, f"{place}[0]")
         if when is not None:
-            return boolean(negated(when) if negate else when)
+            return boolean(opposite(when) if negate else when)
         return mapped(
-            self.tree(operand, f"{place}[0]"), lambda leaf: boolean(negated(holds(leaf)) if negate else holds(leaf))
+            self.tree(operand, f"{place}[0]"), lambda leaf: boolean(opposite(holds(leaf)) if negate else holds(leaf))
         )
 
     def _evaluator(self, name: str, place: str) -> Tree:

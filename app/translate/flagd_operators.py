@@ -7,9 +7,10 @@ from pydantic import JsonValue
 
 from app.translate import flagd_comparisons as attributes
 from app.translate.flagd_calculations import CALCULATIONS
-from app.translate.flagd_conditions import Condition, both, compare, either, is_text, negated
+from app.translate.flagd_conditions import compare, is_text
 from app.translate.flagd_tree import Attribute, Constant, Joined, Leaf, Now, Tree, boolean, branch, constant
 from app.translate.flagd_values import ORDERS, CannotSayError, are_ordered, as_text
+from app.translate.logic import When, every, opposite, some
 
 _EQUALITIES = {"==", "!=", "===", "!=="}
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -46,7 +47,7 @@ def _equality(operator: str, one: Leaf, other: Leaf) -> Tree:
     match one, other:
         case Attribute(name), Constant(value):
             holds = attributes.equals(name, value) if len(operator) == 2 else attributes.is_identical(name, value)
-            return boolean(negated(holds) if operator[0] == "!" else holds)
+            return boolean(opposite(holds) if operator[0] == "!" else holds)
         case Now(), Constant(value) if len(operator) == 2 or isinstance(value, int | float):
             return boolean(attributes.now_is(operator[:2], value))
     raise CannotSayError(f"Two attributes are compared with {operator}: conditions compare with constants.")
@@ -56,11 +57,11 @@ def _order(sign: str, operands: Sequence[Leaf]) -> Tree:
     first, second, third = _padded(operands, 3)
     condition = _pair(sign, first, second)
     if third != constant(None):
-        condition = both(condition, _pair(sign, second, third))
+        condition = every((condition, _pair(sign, second, third)))
     return boolean(condition)
 
 
-def _pair(sign: str, one: Leaf, other: Leaf) -> Condition:
+def _pair(sign: str, one: Leaf, other: Leaf) -> When:
     match one, other:
         case Constant(), Constant():
             return are_ordered(ORDERS[sign], one.value, other.value)
@@ -126,25 +127,25 @@ def _version(given: Leaf, sign: JsonValue, wanted: str | None) -> Tree:
         return constant(None)
     if not isinstance(given, Attribute):
         raise CannotSayError('"sem_ver" compares something that is no attribute.')
-    readable = either(*(compare(given.name, op, wanted, "string") for op in ("semver_lt", "semver_gte")))
+    readable = some([compare(given.name, op, wanted, "string") for op in ("semver_lt", "semver_gte")])
     holds = _version_is(given.name, sign, wanted)
     if holds is None:
         return constant(None)
     return branch(holds, constant(True), branch(readable, constant(False), constant(None)))
 
 
-def _version_is(attribute: str, sign: JsonValue, wanted: str) -> Condition | None:
-    def is_so(op: str, version: str) -> Condition:
+def _version_is(attribute: str, sign: JsonValue, wanted: str) -> When | None:
+    def is_so(op: str, version: str) -> When:
         return compare(attribute, op, version, "string")
 
     major, minor = (int(part) for part in wanted.split(".")[:2])
     match sign:
         case "^":
-            return both(is_so("semver_gte", f"{major}.0.0-0"), is_so("semver_lt", f"{major + 1}.0.0-0"))
+            return every((is_so("semver_gte", f"{major}.0.0-0"), is_so("semver_lt", f"{major + 1}.0.0-0")))
         case "~":
-            return both(is_so("semver_gte", f"{major}.{minor}.0-0"), is_so("semver_lt", f"{major}.{minor + 1}.0-0"))
+            return every((is_so("semver_gte", f"{major}.{minor}.0-0"), is_so("semver_lt", f"{major}.{minor + 1}.0-0")))
         case "!=":
-            return either(is_so("semver_lt", wanted), is_so("semver_gt", wanted))
+            return some((is_so("semver_lt", wanted), is_so("semver_gt", wanted)))
         case str() if sign in _VERSION_OPS:
             return is_so(_VERSION_OPS[sign], wanted)
     return None

@@ -5,9 +5,9 @@ from itertools import accumulate, pairwise
 
 from pydantic import JsonValue
 
-from app.translate.flagd_conditions import Condition, both
 from app.translate.flagd_tree import Branch, Constant, Leaf, Shares, Tree, branch, bucketed, constant, mapped
 from app.translate.flagd_values import CannotSayError
+from app.translate.logic import When, every
 from app.translate.model import Document
 from flags.bucketing import BUCKETS
 
@@ -34,7 +34,7 @@ class Served:
         """Return the rules, and what everyone else is served. Raises `CannotSayError`."""
         *steps, (_, last) = _steps(_spread(mapped(tree, self._variant)), ())
         rules: list[JsonValue] = [
-            {"name": f"branch {at}", "when": both(*conditions), "serve": self._serve(leaf)}
+            {"name": f"branch {at}", "when": every(conditions), "serve": self._serve(leaf)}
             for at, (conditions, leaf) in enumerate(steps, 1)
         ]
         return rules, self._serve(last)
@@ -88,7 +88,7 @@ def _names(shares: Shares) -> list[str]:
     return [str(leaf.value) for leaf, _ in shares.parts if isinstance(leaf, Constant)]
 
 
-def _steps(tree: Tree, conditions: tuple[Condition, ...]) -> Iterator[tuple[tuple[Condition, ...], Leaf | Shares]]:
+def _steps(tree: Tree, conditions: tuple[When, ...]) -> Iterator[tuple[tuple[When, ...], Leaf | Shares]]:
     """Yield what is served and under which conditions; whoever comes to one has passed by those before."""
     if isinstance(tree, Branch):
         yield from _steps(tree.then, (*conditions, tree.when))

@@ -9,8 +9,9 @@ from math import gcd, lcm
 from pydantic import JsonValue
 
 from app.translate import flagd_comparisons as attributes
-from app.translate.flagd_conditions import Condition, chosen
+from app.translate.flagd_conditions import chosen
 from app.translate.flagd_values import CannotSayError, is_truthy
+from app.translate.logic import When
 from app.translate.model import Document
 from flags.bucketing import BUCKETS
 
@@ -77,7 +78,7 @@ def constant(value: JsonValue) -> Constant:
     return Constant(value, json.dumps(value))
 
 
-def branch(when: Condition, then: Tree, otherwise: Tree) -> Tree:
+def branch(when: When, then: Tree, otherwise: Tree) -> Tree:
     """Return the branch, or what is left of it where there is nothing to ask."""
     if isinstance(when, bool):
         return then if when else otherwise
@@ -85,7 +86,7 @@ def branch(when: Condition, then: Tree, otherwise: Tree) -> Tree:
     return then if then == otherwise else Branch(when, then, otherwise)
 
 
-def boolean(condition: Condition) -> Tree:
+def boolean(condition: When) -> Tree:
     """Return the tree that yields true for those the condition holds for, false for the others."""
     return branch(condition, constant(True), constant(False))
 
@@ -123,7 +124,7 @@ def leaves(tree: Tree) -> Iterator[Leaf | Shares]:
         yield tree
 
 
-def truth(tree: Tree) -> Condition | None:
+def truth(tree: Tree) -> When | None:
     """Return for which callers an `if` takes what the tree yields for true; None where callers are divided."""
     match tree:
         case Branch(when, then, otherwise):
@@ -134,7 +135,7 @@ def truth(tree: Tree) -> Condition | None:
     return holds(tree)
 
 
-def holds(leaf: Leaf) -> Condition:
+def holds(leaf: Leaf) -> When:
     """Return for which callers an `if` takes the leaf for true."""
     match leaf:
         case Constant():

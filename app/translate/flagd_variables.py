@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from app.translate.flagd_conditions import compare, either, is_missing
+from app.translate.flagd_conditions import compare, is_missing
 from app.translate.flagd_tree import Attribute, Constant, Leaf, Now, Tree, branch, constant, mapped
 from app.translate.flagd_values import CannotSayError, as_number, as_text
+from app.translate.logic import some
 from app.translate.model import Options
 
 _PLACE_IN_LIST = re.compile(r"length|0|[1-9][0-9]*")
@@ -77,7 +78,7 @@ class Variables:
         leaf = self.named(name)
         if not isinstance(leaf, Attribute):
             return self._those_missing(behind, known)
-        gone = either(is_missing(leaf.name), compare(leaf.name, "eq", ""))
+        gone = some((is_missing(leaf.name), compare(leaf.name, "eq", "")))
         return branch(gone, with_it, self._those_missing(behind, known))
 
 

@@ -41,7 +41,9 @@ def _caller(chance: Random) -> Document:
     user = {"name": chance.choice(NAMES), "tier": chance.choice(TIERS)}
     caller = {name: chance.choice(values) for name, values in ATTRIBUTES.items()} | {"user": user}
     kept = {name: value for name, value in caller.items() if chance.random() < 0.8}
-    return kept | {"targetingKey": chance.choice((*(f"user-{chance.randrange(10**6)}" for _ in range(9)), "", None, "ü"))}
+    return kept | {
+        "targetingKey": chance.choice((*(f"user-{chance.randrange(10**6)}" for _ in range(9)), "", None, "ü"))
+    }
 
 
 def var(name: str) -> Document:
@@ -72,7 +74,9 @@ orders = st.builds(
     ordinary,
     turned,
 )
-between = st.builds(lambda sign, name, one, other: call(sign, one, var(name), other), signs, scalars, ordinary, ordinary)
+between = st.builds(
+    lambda sign, name, one, other: call(sign, one, var(name), other), signs, scalars, ordinary, ordinary
+)
 moments = st.builds(
     lambda sign, at: call(sign, var("$flagd.timestamp"), at), signs, st.sampled_from((LONG_AGO, FAR_AHEAD, 1.5, "5"))
 )

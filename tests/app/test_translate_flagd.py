@@ -22,6 +22,8 @@ from flags.ruleset import Ruleset
 from flags.segment import Segment
 from tests.app.flagd_files import Document, callers, files
 
+logging.getLogger("openfeature.contrib").disabled = True
+
 Answer = tuple[str | None, Any]
 NOW = 1_750_000_000.5
 THE_CODES_OWN: Answer = (None, None)
@@ -47,6 +49,7 @@ def judge(document: Document) -> Callable[[str, Document], Answer]:
 
 
 def ours(translated: Translated) -> Callable[[str, Document], Answer]:
+    """Return what we give; a caller whom we could not place would be a mistake."""
     rules = Ruleset.of(
         [Flag.model_validate(flag) for flag in translated.flags],
         segments=[Segment.model_validate(segment) for segment in translated.segments],
@@ -61,10 +64,9 @@ def ours(translated: Translated) -> Callable[[str, Document], Answer]:
 
 
 def test_flagd_and_we_give_the_same_to_ten_thousand_callers() -> None:
-    logging.getLogger("openfeature.contrib").disabled = True
     counted: Counter[str] = Counter()
 
-    @settings(deadline=None, max_examples=40, suppress_health_check=[*HealthCheck])
+    @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
     @given(files, st.integers(0, 2**32))
     def agree(document: Document, chance: int) -> None:
         translated = translate(document, Options())
@@ -76,7 +78,6 @@ def test_flagd_and_we_give_the_same_to_ten_thousand_callers() -> None:
                 counted["cases"] += 1
                 assert own(flag["key"], caller) == theirs(flag["key"], caller), (document["flags"][flag["key"]], caller)
 
-    agree()
-    print(counted)
-    assert counted["cases"] >= 1_000, counted
+    while counted["cases"] < 10_000:
+        agree()
     assert counted["flags"] > counted["refused"], counted
