@@ -10,12 +10,13 @@ from pydantic import JsonValue
 from .algorithms import bucketer, rest_chooser
 from .bucketing import BUCKETS, digest, salt_prefix
 from .compiled import CompiledFlag, LastStep, State, Step
-from .context import MAX_KEY_LENGTH, Context, InvalidKeyError, first_key, unit_key, unusual_key
+from .context import MAX_KEY_LENGTH, NOW, Context, InvalidKeyError, first_key, unit_key, unusual_key
 from .decision import Decision
 from .evaluate import evaluate
 from .model import Flag, Prerequisite, Rule
 from .names import MURMUR3_100K, Reason
-from .predicates import Predicate, predicate
+from .pointer import is_pointer, walker
+from .predicates import CompiledSegment, asks_time, predicate
 from .serve import Serve, Share
 
 Choice = tuple[str, JsonValue]
@@ -24,7 +25,7 @@ Choice = tuple[str, JsonValue]
 decision_of = tuple.__new__
 
 
-def compile_flag(flag: Flag, segments: Mapping[str, Predicate]) -> CompiledFlag:
+def compile_flag(flag: Flag, segments: Mapping[str, CompiledSegment]) -> CompiledFlag:
     """Compile the flag over compiled segments; the result knows nothing of other flags or kills."""
     maker = _Maker(flag, segments)
     if not flag.enabled:
@@ -43,7 +44,7 @@ def _constant(flag: Flag, step: str, decision: Decision) -> CompiledFlag:
 
 
 class _Maker:
-    def __init__(self, flag: Flag, segments: Mapping[str, Predicate]) -> None:
+    def __init__(self, flag: Flag, segments: Mapping[str, CompiledSegment]) -> None:
         self.flag = flag
         self.segments = segments
         self.missing_key = self.off(Reason.TARGETING_KEY_MISSING)
@@ -98,6 +99,8 @@ class _Maker:
     def rule(self, rule: Rule) -> Step:
         matches = predicate(rule.when, self.segments)
         serve = self.serve(rule.serve, Reason.RULE_MATCH, rule.name)
+        if asks_time(rule.when, self.segments):
+            return lambda context, now, state: serve(context, now, state) if matches({**context, NOW: now}) else None
         return lambda context, now, state: serve(context, now, state) if matches(context) else None
 
     def serve(self, serve: Serve, reason: Reason, rule: str | None) -> LastStep:
@@ -108,7 +111,14 @@ class _Maker:
         return lambda _context, _now, _state: fixed
 
     def split(self, shares: tuple[Share, ...], rule: str | None) -> LastStep:
-        flag_key, version, attribute = self.flag.key, self.flag.version, self.flag.bucket_by
+        attribute = self.flag.bucket_by
+        if not is_pointer(attribute):
+            return self.split_by(attribute, shares, rule)
+        found, step = walker(attribute), self.split_by("", shares, rule)
+        return lambda context, now, state: step({"": found(context)}, now, state)
+
+    def split_by(self, attribute: str, shares: tuple[Share, ...], rule: str | None) -> LastStep:
+        flag_key, version = self.flag.key, self.flag.version
         missing, invalid = self.missing_key, self.invalid_key
         prefix = salt_prefix(self.flag.salt)
         (variant, value), threshold = self.choice(shares[0].variant), shares[0].weight

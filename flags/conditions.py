@@ -1,15 +1,31 @@
 """Conditions on a caller's attributes, as they stand in a document; `predicates.py` compiles them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from .bucketing import BUCKETS
-from .context import TARGETING_KEY
+from .coercion import Coercion
+from .context import NOW, TARGETING_KEY
 from .names import MURMUR3_100K, Bucketing, SegmentName
-from .part import AttributeName, OwnSalt, Part
+from .operands import (
+    BOOLEAN,
+    EQUAL,
+    INSTANT,
+    LISTED,
+    NETWORKS,
+    ORDERED,
+    PART,
+    PATTERN,
+    SCALAR,
+    SCALARS,
+    TEXT,
+    VERSION,
+    Operand,
+)
+from .part import AttributeName, OwnSalt, Part, is_none
 from .serve import By
 from .values import Value
 
@@ -31,23 +47,49 @@ class Operator(StrEnum):
     STARTS_WITH = "starts_with"
     ENDS_WITH = "ends_with"
     EXISTS = "exists"
+    MATCHES = "matches"
+    SEMVER_EQ = "semver_eq"
+    SEMVER_GT = "semver_gt"
+    SEMVER_GTE = "semver_gte"
+    SEMVER_LT = "semver_lt"
+    SEMVER_LTE = "semver_lte"
+    BEFORE = "before"
+    AFTER = "after"
+    IN_CIDR = "in_cidr"
+    ANY_OF = "any_of"
+    ALL_OF = "all_of"
 
 
 class Compare(Part):
-    """One attribute against one value."""
+    """One attribute against one value; `as` reads the attribute as a number or as text first."""
 
     attribute: AttributeName
     op: Operator
     value: Value = True
+    as_: Annotated[Coercion | None, Field(alias="as", exclude_if=is_none)] = None
 
     @model_validator(mode="after")
     def value_fits_operator(self) -> Self:
         """Refuse a value the operator can never match."""
-        fits, wanted = _WANTED[self.op]
+        operand = _WANTED[self.op]
         if "value" not in self.model_fields_set and self.op is not Operator.EXISTS:
-            raise ValueError(f'"{self.op}" needs a value: {wanted}')
-        if not fits(self.value):
-            raise ValueError(f'"{self.op}" needs {wanted} as value')
+            raise ValueError(f'"{self.op}" needs a value: {operand.wanted}')
+        why = operand.fault(self.value)
+        if why is not None:
+            raise ValueError(f'"{self.op}" {why}')
+        return self
+
+    @model_validator(mode="after")
+    def reads_the_attribute_as_it_compares(self) -> Self:
+        """Refuse a coercion to what the operator or its value is not about, and the time where no time is compared."""
+        if self.attribute == NOW:
+            is_text = isinstance(self.value, str) and self.op not in {Operator.BEFORE, Operator.AFTER}
+            if self.op not in _ON_TIME or self.as_ is not None or is_text:
+                raise ValueError(
+                    f'"{NOW}" is a number of seconds: compare it with one by {", ".join(sorted(_ON_TIME))}'
+                )
+        elif self.as_ is not None and not _WANTED[self.op].is_fit_for(self.as_, self.value):
+            raise ValueError(f'"{self.op}" of this value compares no {self.as_}: leave "as" out')
         return self
 
 
@@ -164,48 +206,30 @@ def segments_in(condition: Condition) -> frozenset[str]:
     return frozenset(part.segment for part in parts(condition) if isinstance(part, InSegment))
 
 
-def _is_scalar(value: JsonValue) -> bool:
-    return isinstance(value, str | bool | int | float)
+_ON_TIME = frozenset({Operator.GT, Operator.GTE, Operator.LT, Operator.LTE, Operator.BEFORE, Operator.AFTER})
 
-
-def _is_scalar_or_empty(value: JsonValue) -> bool:
-    return _is_scalar(value) or value == []
-
-
-def _is_ordered(value: JsonValue) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def _is_list_of_scalars(value: JsonValue) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(_is_scalar(item) for item in value)
-
-
-def _is_text(value: JsonValue) -> bool:
-    return isinstance(value, str)
-
-
-def _is_boolean(value: JsonValue) -> bool:
-    return isinstance(value, bool)
-
-
-_SCALAR = (_is_scalar, "a string, number or boolean")
-_EQUAL = (_is_scalar_or_empty, "a string, number, boolean or the empty list")
-_LIST = (_is_list_of_scalars, "a list of strings, numbers or booleans")
-_ORDERED = (_is_ordered, "a number or string")
-_TEXT = (_is_text, "a string")
-_BOOLEAN = (_is_boolean, "true or false")
-
-_WANTED: dict[Operator, tuple[Callable[[JsonValue], bool], str]] = {
-    Operator.EQ: _EQUAL,
-    Operator.NE: _SCALAR,
-    Operator.IN: _LIST,
-    Operator.NOT_IN: _LIST,
-    Operator.GT: _ORDERED,
-    Operator.GTE: _ORDERED,
-    Operator.LT: _ORDERED,
-    Operator.LTE: _ORDERED,
-    Operator.CONTAINS: _SCALAR,
-    Operator.STARTS_WITH: _TEXT,
-    Operator.ENDS_WITH: _TEXT,
-    Operator.EXISTS: _BOOLEAN,
+_WANTED: dict[Operator, Operand] = {
+    Operator.EQ: EQUAL,
+    Operator.NE: SCALAR,
+    Operator.IN: SCALARS,
+    Operator.NOT_IN: SCALARS,
+    Operator.GT: ORDERED,
+    Operator.GTE: ORDERED,
+    Operator.LT: ORDERED,
+    Operator.LTE: ORDERED,
+    Operator.CONTAINS: PART,
+    Operator.STARTS_WITH: TEXT,
+    Operator.ENDS_WITH: TEXT,
+    Operator.EXISTS: BOOLEAN,
+    Operator.MATCHES: PATTERN,
+    Operator.SEMVER_EQ: VERSION,
+    Operator.SEMVER_GT: VERSION,
+    Operator.SEMVER_GTE: VERSION,
+    Operator.SEMVER_LT: VERSION,
+    Operator.SEMVER_LTE: VERSION,
+    Operator.BEFORE: INSTANT,
+    Operator.AFTER: INSTANT,
+    Operator.IN_CIDR: NETWORKS,
+    Operator.ANY_OF: LISTED,
+    Operator.ALL_OF: LISTED,
 }

@@ -1,9 +1,14 @@
 """Who asks: the attributes of one caller."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from .pointer import is_pointer, walker
+
 TARGETING_KEY = "targetingKey"
+NOW = "$now"
+"""The attribute that is the time of the evaluation, in seconds since 1970; a caller's own is not believed."""
+
 MAX_KEY_LENGTH = 1024
 
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
@@ -11,6 +16,9 @@ SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
 Context = dict[str, Any]
 """JSON attributes by name; `targetingKey` names the caller."""
+
+Predicate = Callable[[Context], bool]
+"""A question about a caller; it answers any context, and raises nothing."""
 
 
 class InvalidKeyError(ValueError):
@@ -31,7 +39,7 @@ def unusual_key(value: object) -> str | None:
 
 def unit_key(context: Context, attribute: str) -> str | None:
     """Return the string that names the caller, None when it is missing or empty. Raises InvalidKeyError."""
-    value = context.get(attribute)
+    value = walker(attribute)(context) if is_pointer(attribute) else context.get(attribute)
     if type(value) is str and 0 < len(value) <= MAX_KEY_LENGTH:
         return value
     return unusual_key(value)

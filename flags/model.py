@@ -10,7 +10,7 @@ from .conditions import MAX_DEPTH, Condition, depth
 from .context import MAX_KEY_LENGTH, TARGETING_KEY
 from .defaults import with_defaults
 from .names import MURMUR3_100K, Bucketing, Key, Kind
-from .part import AttributeName, Part, Salt, ShortText, Text, is_empty, is_none, refuse_twice
+from .part import CallersAttribute, Part, Salt, ShortText, Text, is_empty, is_none, refuse_twice
 from .schedule import Schedule, check_order
 from .serve import Serve
 from .values import Value
@@ -75,7 +75,7 @@ class Flag(Part):
     enabled: Annotated[bool, Strict()] = True
     variants: Annotated[dict[Key, Value], Field(min_length=2, max_length=64)]
     off_variant: Key
-    bucket_by: AttributeName = TARGETING_KEY
+    bucket_by: CallersAttribute = TARGETING_KEY
     salt: Salt
     bucketing: Bucketing = MURMUR3_100K
     env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")] | None = None

@@ -2,9 +2,24 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
-AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+from .context import NOW
+from .pointer import checked, tokens
+
+
+def _is_the_callers(attribute: str) -> str:
+    if (tokens(attribute)[:1] or (attribute,)) == (NOW,):
+        raise ValueError(f'"{NOW}" is the time of the evaluation and can only be compared')
+    return attribute
+
+
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(checked)]
+"""An attribute's name, or a JSON pointer into the context."""
+
+CallersAttribute = Annotated[AttributeName, AfterValidator(_is_the_callers)]
+"""An attribute that comes from the caller, as that does that names him."""
+
 Text = Annotated[str, StringConstraints(max_length=2000)]
 ShortText = Annotated[str, StringConstraints(max_length=128)]
 Salt = Annotated[str, StringConstraints(min_length=1, max_length=256)]

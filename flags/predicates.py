@@ -5,25 +5,32 @@ Values of different JSON types are never equal and have no order (1 and 1.0 are 
 Strings are ordered by code point.
 """
 
-import operator
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
-
-from pydantic import JsonValue
+from typing import Any, NamedTuple
 
 from .algorithms import bucketer
-from .conditions import All, AnyOf, Buckets, Compare, Condition, InBuckets, InSegment, Not, Operator
-from .context import Context, InvalidKeyError, first_key
+from .coercion import Coercion, as_number, as_text
+from .conditions import All, AnyOf, Buckets, Compare, Condition, InBuckets, InSegment, Not, parts
+from .context import NOW, Context, InvalidKeyError, Predicate, first_key
+from .operators import OPERATORS
+from .pointer import is_pointer, walker
 
-Predicate = Callable[[Context], bool]
+
+class CompiledSegment(NamedTuple):
+    """Who is in a segment, and whether that has to do with the time of the evaluation."""
+
+    holds: Predicate
+    asks_time: bool
 
 
-def predicate(condition: Condition, segments: Mapping[str, Predicate]) -> Predicate:
-    """Compile the condition over segments that are compiled already; nobody is in one that is unknown."""
+def predicate(condition: Condition, segments: Mapping[str, CompiledSegment]) -> Predicate:
+    """Compile the condition over segments that are compiled already; nobody is in one that is unknown.
+
+    Where it `asks_time` the context has to hold `$now`.
+    """
     match condition:
         case Compare():
-            return _OPERATORS[condition.op](condition.attribute, condition.value)
+            return _comparison(condition)
         case All():
             return _all_of(tuple(predicate(inner, segments) for inner in condition.conditions))
         case AnyOf():
@@ -31,13 +38,40 @@ def predicate(condition: Condition, segments: Mapping[str, Predicate]) -> Predic
         case Not():
             return _negated(predicate(condition.condition, segments))
         case InSegment():
-            return segments.get(condition.segment, _nobody)
+            return segments.get(condition.segment, NOBODY).holds
         case InBuckets():
             return _in_buckets(condition.buckets)
 
 
-def _nobody(_context: Context) -> bool:
-    return False
+def asks_time(condition: Condition, segments: Mapping[str, CompiledSegment]) -> bool:
+    """Say whether the condition, or a segment it names, compares the time of the evaluation."""
+    return any(
+        (isinstance(part, Compare) and part.attribute == NOW)
+        or (isinstance(part, InSegment) and segments.get(part.segment, NOBODY).asks_time)
+        for part in parts(condition)
+    )
+
+
+NOBODY = CompiledSegment(lambda _context: False, asks_time=False)
+
+_READ_AS: Mapping[Coercion, Callable[[object], object]] = {"number": as_number, "string": as_text}
+
+
+def _comparison(compare: Compare) -> Predicate:
+    """Compile a comparison; what is read from inside an attribute or as another type is handed on under no name."""
+    attribute, of = compare.attribute, OPERATORS[compare.op]
+    if compare.as_ is None and not is_pointer(attribute):
+        return of(attribute, compare.value)
+    found = walker(attribute) if is_pointer(attribute) else _value_of(attribute)
+    holds = of("", compare.value)
+    if compare.as_ is None:
+        return lambda context: holds({"": found(context)})
+    read = _READ_AS[compare.as_]
+    return lambda context: holds({"": read(found(context))})
+
+
+def _value_of(attribute: str) -> Callable[[Context], Any]:
+    return lambda context: context.get(attribute)
 
 
 def _in_buckets(buckets: Buckets) -> Predicate:
@@ -76,75 +110,3 @@ def _any_of(predicates: tuple[Predicate, ...]) -> Predicate:
 
 def _negated(inner: Predicate) -> Predicate:
     return lambda context: not inner(context)
-
-
-def _equals(attribute: str, value: JsonValue) -> Predicate:
-    if isinstance(value, bool):
-        return lambda context: context.get(attribute) is value
-    if isinstance(value, str):
-        return lambda context: type(given := context.get(attribute)) is str and given == value
-    return lambda context: type(given := context.get(attribute)) is not bool and given == value
-
-
-def _present_but_not(attribute: str, matches: Predicate) -> Predicate:
-    return lambda context: context.get(attribute) is not None and not matches(context)
-
-
-def _member(attribute: str, values: list[JsonValue]) -> Predicate:
-    booleans = frozenset(item for item in values if isinstance(item, bool))
-    texts = frozenset(item for item in values if isinstance(item, str))
-    numbers = frozenset(item for item in values if isinstance(item, int | float) and not isinstance(item, bool))
-    by_type: dict[type, frozenset[Any]] = {bool: booleans, str: texts, int: numbers, float: numbers}
-
-    def holds(context: Context) -> bool:
-        given = context.get(attribute)
-        candidates = by_type.get(type(given))
-        return candidates is not None and given in candidates
-
-    return holds
-
-
-def _contains(attribute: str, value: JsonValue) -> Predicate:
-    is_boolean = isinstance(value, bool)
-
-    def holds(context: Context) -> bool:
-        given = context.get(attribute)
-        if type(given) is str:
-            return isinstance(value, str) and value in given
-        return type(given) is list and any(item == value and (type(item) is bool) is is_boolean for item in given)
-
-    return holds
-
-
-def _ordered(compare: Callable[[Any, Any], bool], attribute: str, value: JsonValue) -> Predicate:
-    kinds = (str,) if isinstance(value, str) else (int, float)
-    return lambda context: type(given := context.get(attribute)) in kinds and compare(given, value)
-
-
-def _starts_with(attribute: str, value: Any) -> Predicate:
-    return lambda context: type(given := context.get(attribute)) is str and given.startswith(value)
-
-
-def _ends_with(attribute: str, value: Any) -> Predicate:
-    return lambda context: type(given := context.get(attribute)) is str and given.endswith(value)
-
-
-def _exists(attribute: str, value: Any) -> Predicate:
-    return lambda context: (context.get(attribute) is not None) is value
-
-
-# one closure for a comparison, not one around another: each call is a tenth of what three conditions cost
-_OPERATORS: dict[Operator, Callable[[str, Any], Predicate]] = {
-    Operator.EQ: _equals,
-    Operator.NE: lambda attribute, value: _present_but_not(attribute, _equals(attribute, value)),
-    Operator.IN: _member,
-    Operator.NOT_IN: lambda attribute, value: _present_but_not(attribute, _member(attribute, value)),
-    Operator.GT: partial(_ordered, operator.gt),
-    Operator.GTE: partial(_ordered, operator.ge),
-    Operator.LT: partial(_ordered, operator.lt),
-    Operator.LTE: partial(_ordered, operator.le),
-    Operator.CONTAINS: _contains,
-    Operator.STARTS_WITH: _starts_with,
-    Operator.ENDS_WITH: _ends_with,
-    Operator.EXISTS: _exists,
-}

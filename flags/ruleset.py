@@ -8,7 +8,7 @@ from .context import TARGETING_KEY
 from .kills import NOTHING_KILLED, Killed
 from .model import Flag
 from .names import Kind
-from .predicates import Predicate
+from .predicates import CompiledSegment
 from .prerequisites import unresolvable
 from .segment import Segment
 from .segments import compiled as compiled_segments
@@ -26,7 +26,7 @@ class Ruleset:
         flags: Mapping[str, CompiledFlag],
         unresolvable: frozenset[str],
         segments: Mapping[str, Segment],
-        predicates: Mapping[str, Predicate],
+        predicates: Mapping[str, CompiledSegment],
         killed: Killed,
         epoch: str,
         revision: int,

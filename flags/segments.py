@@ -6,19 +6,23 @@ from graphlib import CycleError, TopologicalSorter
 
 from .conditions import segments_in
 from .model import Flag
-from .predicates import Predicate, predicate
+from .predicates import CompiledSegment, asks_time, predicate
 from .segment import Segment
 
 
-def compiled(segments: Iterable[Segment]) -> Mapping[str, Predicate]:
+def compiled(segments: Iterable[Segment]) -> Mapping[str, CompiledSegment]:
     """Compile the segments; nobody is in one that stands on itself."""
     by_name = {segment.name: segment for segment in segments}
     sorter = TopologicalSorter({name: segments_in(segment.when) for name, segment in by_name.items()})
-    predicates: dict[str, Predicate] = {}
+    predicates: dict[str, CompiledSegment] = {}
     with suppress(CycleError):  # all that stands on no cycle is sorted nevertheless
         sorter.prepare()
     while ready := sorter.get_ready():
-        predicates |= {name: predicate(by_name[name].when, predicates) for name in ready if name in by_name}
+        whens = {name: by_name[name].when for name in ready if name in by_name}
+        predicates |= {
+            name: CompiledSegment(predicate(when, predicates), asks_time(when, predicates))
+            for name, when in whens.items()
+        }
         sorter.done(*ready)
     return predicates
 

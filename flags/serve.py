@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from .bucketing import BUCKETS
 from .names import Key
-from .part import AttributeName, OwnSalt, Part, is_none, refuse_twice
+from .part import CallersAttribute, OwnSalt, Part, is_none, refuse_twice
 
 Weight = Annotated[int, Field(ge=0, le=BUCKETS, strict=True)]
 RestWeight = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
-By = Annotated[tuple[AttributeName, ...], Field(min_length=1, max_length=4)]
+By = Annotated[tuple[CallersAttribute, ...], Field(min_length=1, max_length=4)]
 """Attributes that name the caller: the first that is there and not empty is hashed."""
 
 
