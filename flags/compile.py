@@ -143,7 +143,7 @@ class _Maker:
 
     def unusual_split(self, serve: Serve, shares: tuple[Share, ...], rule: str | None) -> LastStep:
         flag_key, version = self.flag.key, self.flag.version
-        by, salt = serve.by or (self.flag.bucket_by,), serve.salt or self.flag.salt
+        by, salt = serve.by or (self.flag.bucket_by,), self.flag.salt if serve.salt is None else serve.salt
         bucket_of, rest_of = bucketer(self.flag.bucketing, salt), self.rest(shares, salt)
         first_key = key_reader(self.flag.bucketing)
         first, threshold = self.choice(shares[0].variant), shares[0].weight

@@ -12,6 +12,7 @@ from .context import NOW, TARGETING_KEY
 from .names import MURMUR3_100K, Bucketing, SegmentName
 from .operands import (
     BOOLEAN,
+    EQUAL,
     INSTANT,
     LISTED,
     NETWORKS,
@@ -24,7 +25,7 @@ from .operands import (
     VERSION,
     Operand,
 )
-from .part import AttributeName, Part, Salt, is_none
+from .part import AttributeName, OwnSalt, Part, is_none
 from .serve import By
 from .values import Value
 
@@ -123,7 +124,7 @@ class Buckets(Part):
     """A part of all callers by their bucket: from `from` on and below `to`, in hundred-thousandths."""
 
     by: By = (TARGETING_KEY,)
-    salt: Salt
+    salt: OwnSalt
     bucketing: Bucketing = MURMUR3_100K
     from_: Annotated[Place, Field(alias="from")] = 0
     to: Place
@@ -208,7 +209,7 @@ def segments_in(condition: Condition) -> frozenset[str]:
 _ON_TIME = frozenset({Operator.GT, Operator.GTE, Operator.LT, Operator.LTE, Operator.BEFORE, Operator.AFTER})
 
 _WANTED: dict[Operator, Operand] = {
-    Operator.EQ: SCALAR,
+    Operator.EQ: EQUAL,
     Operator.NE: SCALAR,
     Operator.IN: SCALARS,
     Operator.NOT_IN: SCALARS,

@@ -65,6 +65,10 @@ def _is_scalar(value: JsonValue) -> bool:
     return isinstance(value, str | bool | int | float)
 
 
+def _is_scalar_or_empty_list(value: JsonValue) -> bool:
+    return _is_scalar(value) or value == []
+
+
 def _is_number(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -106,6 +110,7 @@ def _one_or_more(check: Check) -> Check:
 
 
 SCALAR = Operand("a string, number or boolean", _is_scalar, _is_number, _is_text)
+EQUAL = Operand("a string, number, boolean or the empty list", _is_scalar_or_empty_list, _is_number, _is_text)
 SCALARS = Operand(
     "a list of strings, numbers or booleans", _list_of(_is_scalar), _list_of(_is_number), _list_of(_is_text)
 )

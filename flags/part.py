@@ -23,6 +23,8 @@ CallersAttribute = Annotated[AttributeName, AfterValidator(_is_the_callers)]
 Text = Annotated[str, StringConstraints(max_length=2000)]
 ShortText = Annotated[str, StringConstraints(max_length=128)]
 Salt = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+OwnSalt = Annotated[str, StringConstraints(max_length=256)]
+"""What one split or condition hashes before a caller's key: nothing at all, where another system does so."""
 
 
 class Part(BaseModel):

@@ -6,9 +6,10 @@ from pydantic import Field, model_validator
 
 from .bucketing import BUCKETS
 from .names import Key
-from .part import CallersAttribute, Part, Salt, is_none, refuse_twice
+from .part import CallersAttribute, OwnSalt, Part, is_none, refuse_twice
 
 Weight = Annotated[int, Field(ge=0, le=BUCKETS, strict=True)]
+RestWeight = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 By = Annotated[tuple[CallersAttribute, ...], Field(min_length=1, max_length=4)]
 """Attributes that name the caller: the first that is there and not empty is hashed."""
 
@@ -22,7 +23,7 @@ class Share(Part):
 
     variant: Key
     weight: Weight
-    rest_weight: Annotated[Weight | None, Field(exclude_if=is_none)] = None
+    rest_weight: Annotated[RestWeight | None, Field(exclude_if=is_none)] = None
 
     def among_the_rest(self) -> int:
         """Return the weight that counts among the variants behind the first."""
@@ -38,7 +39,7 @@ class Serve(Part):
     variant: Annotated[Key | None, Field(exclude_if=is_none)] = None
     split: Annotated[tuple[Share, ...] | None, Field(min_length=1, max_length=64, exclude_if=is_none)] = None
     by: Annotated[By | None, Field(exclude_if=is_none)] = None
-    salt: Annotated[Salt | None, Field(exclude_if=is_none)] = None
+    salt: Annotated[OwnSalt | None, Field(exclude_if=is_none)] = None
 
     @model_validator(mode="after")
     def gives_one_thing(self) -> Self:
