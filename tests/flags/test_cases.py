@@ -10,6 +10,7 @@ from flags.evaluate import evaluate
 from flags.model import Flag
 from flags.names import Reason
 from flags.ruleset import Ruleset
+from flags.segment import Segment
 from tests.flags.overlay import killing
 
 FILES = sorted((Path(__file__).parent / "cases").glob("*.json"))
@@ -18,9 +19,11 @@ CASES: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text("utf-8"
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_a_case_gives_its_decisions(case: dict[str, Any]) -> None:
-    ruleset = Ruleset.of([Flag.model_validate(document) for document in case["flags"]], killing(case["kills"]))
+    flags = [Flag.model_validate(document) for document in case["flags"]]
+    segments = [Segment.model_validate(document) for document in case.get("segments", ())]
+    ruleset = Ruleset.of(flags, killing(case["kills"]), segments=segments)
     for asked in case["evaluations"]:
-        decision = evaluate(ruleset, asked["flag"], asked["context"], 0.0)
+        decision = evaluate(ruleset, asked["flag"], asked["context"], asked.get("now", 0.0))
         assert json.dumps(decision._asdict()) == json.dumps({"flag": asked["flag"]} | asked["decision"])
 
 
