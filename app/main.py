@@ -27,6 +27,7 @@ from app.api import (
     probes,
     rollouts,
     routes,
+    schedules,
     tokens,
     transfer,
 )
@@ -63,6 +64,7 @@ DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/impor
 
 ROUTERS = (
     flags.router,
+    schedules.router,
     routes.router,
     rollouts.router,
     comparison.router,
@@ -166,7 +168,7 @@ async def _start(services: Services) -> None:
     await bootstrap.first_signing_key(services.live.state, settings, services.changes)
     if settings.seed is not None:
         await bootstrap.sow(services.live.state, settings.seed, services.changes)
-    await bootstrap.apply_environment(services.live.state, os.environ, services.changes)
+    await bootstrap.apply_environment(services.live.state, os.environ, services.changes, services.clock.wall())
     ruleset = services.live.state.ruleset
     log.info("ready", flags=len(ruleset.flags), epoch=ruleset.epoch, revision=ruleset.revision)
 
