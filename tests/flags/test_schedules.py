@@ -67,7 +67,7 @@ def test_what_is_in_force_is_a_valid_document_that_is_in_force_itself(flag: Flag
 @thorough
 def test_a_ramp_is_monotone_and_exact_at_both_ends(low: float, high: float, times: list[float]) -> None:
     flag = flag_with(ramp(low, high))
-    shares = [percentage_at(flag, EPOCH + after) for after in sorted(times) if 0 <= after]
+    shares = [percentage_at(flag, EPOCH + after) for after in sorted(times) if after >= 0]
     assert shares == sorted(shares, reverse=low > high)
     assert (percentage_at(flag, EPOCH), percentage_at(flag, EPOCH + HOUR)) == (low, high)
     assert percentage_at(flag, EPOCH + 9 * HOUR) == high
