@@ -66,16 +66,7 @@ def schedule(
     A time has a zone: 2026-12-01T09:00+01:00, "2026-12-01 09:00 Europe/Berlin"; without one it is of this machine.
     """
     path = f"/flags/{part(key)}/schedule"
-    entry = {
-        "at": at and at.isoformat(),
-        "until": until and until.isoformat(),
-        "percentage": share,
-        "ramp": ramp,
-        "variant": variant,
-        "enabled": enable,
-        "serve": {"variant": serve} if serve is not None else None,
-    }
-    entry = {name: value for name, value in entry.items() if value is not None}
+    entry = _entry(at, until, percentage=share, ramp=ramp, variant=variant, enabled=enable, serve=serve)
     if clear and entry:
         raise usage("--clear takes everything out; it goes with no other option but --reason.")
     if entry and at is None:
@@ -87,6 +78,13 @@ def schedule(
     else:
         found = service.get(path)
     show(found.having("entries"), _shown)
+
+
+def _entry(at: datetime | None, until: datetime | None, serve: str | None, **given: Any) -> dict[str, Any]:
+    """Return what was given as an entry of a schedule, which is empty when nothing was."""
+    times = {"at": at and at.isoformat(), "until": until and until.isoformat()}
+    served_then = None if serve is None else {"variant": serve}
+    return {name: value for name, value in {**times, **given, "serve": served_then}.items() if value is not None}
 
 
 def _shown(found: dict[str, Any]) -> Iterator[Block]:

@@ -46,8 +46,8 @@ def test_setting_a_percentage_says_what_was_dropped_and_what_is_to_come(crossfad
 def test_history_shows_what_the_schedule_did(crossfade: Crossfade, flag: str) -> None:
     at = datetime.now(UTC) + timedelta(seconds=0.4)
     crossfade("flags", "schedule", flag, "--at", at.isoformat(), "--percentage", "25")
-    while datetime.now(UTC) < at:
-        found = crossfade("flags", "history", flag).stdout
+    while datetime.now(UTC) <= at:
+        crossfade("flags", "schedule", flag)
     found = crossfade("flags", "history", flag).stdout
     assert "25 % new, 75 % legacy" in found.splitlines()[1]
     assert "schedule" in found.splitlines()[1]
