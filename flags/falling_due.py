@@ -1,4 +1,4 @@
-"""When a schedule next changes what is served, and what it has changed within a time."""
+"""When schedules change what is served: next, last, and what they did within a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -28,6 +28,22 @@ def _next_of(entry: Scheduled, now: float) -> float | None:
         return None
     step = begins + ((now - begins) // RAMP_STEP_S + 1) * RAMP_STEP_S
     return min(step, ends) if step > now else ends
+
+
+def last_change(flags: Iterable[Flag], now: float) -> float | None:
+    """Return when, up to `now`, a schedule of these flags last changed what is served, None for never yet.
+
+    Between two calls nothing has changed by the clock alone if this is the same.
+    """
+    times = (time for flag in flags for entry in flag.schedule if (time := _last_of(entry, now)) is not None)
+    return max(times, default=None)
+
+
+def _last_of(entry: Scheduled, now: float) -> float | None:
+    begins, ends = entry.begins, entry.ends
+    if now < begins:
+        return None
+    return ends if now >= ends else begins + (now - begins) // RAMP_STEP_S * RAMP_STEP_S
 
 
 class Happened(NamedTuple):

@@ -38,6 +38,7 @@ MEANT = {
     "POST /flags",
     "POST /flags/{key}/evaluate",
     "POST /flags/{key}/revert",
+    "POST /flags/{key}/schedule",
     "POST /outcomes",
     "POST /rollouts",
     "POST /routes",

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from flags.effective import effective, rolled_out_by_hand, written_down
 from flags.evaluate import evaluate, trace
-from flags.falling_due import happened, next_change
+from flags.falling_due import happened, last_change, next_change
 from flags.kills import Killed
 from flags.model import Flag
 from flags.names import Reason
@@ -212,6 +212,8 @@ def test_the_next_change_is_an_entry_that_begins_or_a_minute_of_a_ramp_that_runs
     wanted = [0.0, 60.0, 60.0, 120.0, HOUR, HOUR + 30, HOUR + 30, None]
     found = [next_change(flags, EPOCH + each) for each in after]
     assert found == [None if each is None else EPOCH + each for each in wanted]
+    last = [last_change(flags, EPOCH + each) for each in after]
+    assert last == [None if each is None else EPOCH + each for each in (None, 0, 0, 60, 3540, HOUR, HOUR, HOUR + 30)]
 
 
 @given(scheduled_flags())
@@ -219,7 +221,7 @@ def test_the_next_change_is_an_entry_that_begins_or_a_minute_of_a_ramp_that_runs
 def test_nothing_but_a_ramp_changes_before_the_next_change(flag: Flag) -> None:
     for now in times_of(flag):
         then = next_change([flag], now)
-        assert then is None or then > now
+        assert then is None or (then > now and last_change([flag], then) == then)
         if not any(entry.begins <= now < entry.ends for entry in flag.schedule):
             assert effective(flag, now) == effective(flag, EPOCH + 90_000.0 if then is None else then - 0.0001)
 
