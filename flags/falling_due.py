@@ -26,8 +26,12 @@ def _next_of(entry: Scheduled, now: float) -> float | None:
         return begins
     if now >= ends:
         return None
-    step = begins + ((now - begins) // RAMP_STEP_S + 1) * RAMP_STEP_S
-    return min(step, ends) if step > now else ends
+    return min(begins + (_steps(begins, now) + 1) * RAMP_STEP_S, ends)
+
+
+def _steps(begins: float, now: float) -> int:
+    """Return how many whole steps a ramp has run; to the microsecond, below which such floats say nothing."""
+    return round((now - begins) * 1_000_000) // (RAMP_STEP_S * 1_000_000)
 
 
 def last_change(flags: Iterable[Flag], now: float) -> float | None:
@@ -43,7 +47,7 @@ def _last_of(entry: Scheduled, now: float) -> float | None:
     begins, ends = entry.begins, entry.ends
     if now < begins:
         return None
-    return ends if now >= ends else begins + (now - begins) // RAMP_STEP_S * RAMP_STEP_S
+    return ends if now >= ends else begins + _steps(begins, now) * RAMP_STEP_S
 
 
 class Happened(NamedTuple):

@@ -1,5 +1,6 @@
 """What a schedule makes of a flag: monotone ramps, documents in force, and what is refused."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -214,6 +215,19 @@ def test_the_next_change_is_an_entry_that_begins_or_a_minute_of_a_ramp_that_runs
     assert found == [None if each is None else EPOCH + each for each in wanted]
     last = [last_change(flags, EPOCH + each) for each in after]
     assert last == [None if each is None else EPOCH + each for each in (None, 0, 0, 60, 3540, HOUR, HOUR, HOUR + 30)]
+
+
+@given(st.integers(0, 10**9), st.integers(0, 59))
+@brief
+def test_every_minute_of_a_ramp_is_a_change_wherever_it_begins(micros: int, minutes: int) -> None:
+    begins = datetime.fromtimestamp(EPOCH, UTC) + timedelta(microseconds=micros)
+    until = (begins + timedelta(hours=1)).isoformat()
+    flag = flag_with({"at": begins.isoformat(), "until": until, "ramp": {"from": 0, "to": 50}})
+    now = flag.schedule[0].begins + minutes * 60
+    then = next_change([flag], now)
+    assert then is not None
+    assert abs(then - now - 60) < 0.001
+    assert last_change([flag], then) == then
 
 
 @given(scheduled_flags())
