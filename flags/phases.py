@@ -42,22 +42,21 @@ class Standing(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A ramp that runs: from `first` to `last` hundred-thousandths, between two times in seconds since 1970."""
+    """A ramp that runs: from `first` on by `change` hundred-thousandths, within `length` microseconds of its beginning.
+
+    It begins at a time in seconds since 1970.
+    """
 
     begins: float
-    ends: float
+    length: int
     first: int
-    last: int
+    change: int
 
     def weight(self, now: float) -> int:
-        """Return the weight in force: monotone, exactly `first` when it begins and exactly `last` when it ends."""
-        whole = max(_microseconds(self.ends - self.begins), 1)
-        passed = min(max(_microseconds(now - self.begins), 0), whole)
-        return self.first + (self.last - self.first) * passed // whole
-
-
-def _microseconds(seconds: float) -> int:
-    return int(seconds * 1_000_000)
+        """Return the weight in force from the beginning on: monotone, and exact at both ends and after the second."""
+        begins, length, first, change = self
+        passed = int((now - begins) * 1_000_000)
+        return first + change * passed // length if passed < length else first + change
 
 
 class Phase(NamedTuple):
@@ -110,10 +109,11 @@ def _phases_of(flag: Timed, number: int, entry: Scheduled, before: Standing) -> 
     if entry.ramp is None:
         yield Phase(entry.begins, number, _after(flag, entry, before), flag)
         return
-    line = Line(entry.begins, entry.ends, weight_of(entry.ramp.from_), weight_of(entry.ramp.to))
-    first, last = (before._replace(default=_grown(flag, entry, before, end)) for end in (line.first, line.last))
-    yield Phase(line.begins, number, first, flag, line)
-    yield Phase(line.ends, number, last, flag)
+    first, last = weight_of(entry.ramp.from_), weight_of(entry.ramp.to)
+    line = Line(entry.begins, int((entry.ends - entry.begins) * 1_000_000), first, last - first)
+    rising, risen = (before._replace(default=_grown(flag, entry, before, weight)) for weight in (first, last))
+    yield Phase(entry.begins, number, rising, flag, line)
+    yield Phase(entry.ends, number, risen, flag)
 
 
 def _after(flag: Timed, entry: Scheduled, before: Standing) -> Standing:
