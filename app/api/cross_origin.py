@@ -6,8 +6,9 @@ from app.settings import Settings
 Fields = list[tuple[bytes, bytes]]
 
 _EXPOSED = (b"access-control-expose-headers", b"ETag, Retry-After")
-_ANYONE: Fields = [(b"access-control-allow-origin", b"*"), _EXPOSED]
 _BY_ORIGIN = (b"vary", b"Origin")
+_ANYONE: Fields = [(b"access-control-allow-origin", b"*"), _EXPOSED]
+_NOBODY: Fields = []
 _MAY_SEND = (
     "Authorization, X-API-Key, X-Crossfade-Token, Content-Type, Cache-Control, If-None-Match, Last-Event-ID, "
     "traceparent, tracestate, baggage"
@@ -21,15 +22,20 @@ _PREFLIGHT: Fields = [
 
 
 def shared_with(settings: Settings, scope: Scope) -> Fields:
-    """Return what an answer says of who may read it: anyone, or the caller's page if its origin is one of the settings.
+    """Return what an answer says of who may read it: nothing to callers that are no pages.
 
     No cookie is ever read, so that "anyone" lets no page in that has no token.
     """
-    origins = settings.origins
-    if "*" in origins:
+    for name, origin in scope["headers"]:
+        if name == b"origin":
+            return _shared_with_page(settings, origin)
+    return _NOBODY
+
+
+def _shared_with_page(settings: Settings, origin: bytes) -> Fields:
+    if "*" in settings.origins:
         return _ANYONE
-    origin = next((value for name, value in scope["headers"] if name == b"origin"), b"")
-    if origin.decode("latin-1") in origins:
+    if origin.decode("latin-1") in settings.origins:
         return [(b"access-control-allow-origin", origin), _EXPOSED, _BY_ORIGIN]
     return [_BY_ORIGIN]
 
