@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import SecretStr
 
@@ -24,6 +25,7 @@ from app.measures.book import Book
 from app.metrics import Metrics
 from app.notices.sending import Notices
 from app.ofrep.desk import Ofrep
+from app.ofrep.streams import ChangeStreams
 from app.opening import Ground, Outcomes
 from app.quotas import Quotas
 from app.refresh import Live, State
@@ -35,6 +37,7 @@ from app.siblings import Place, Scrape, among, scrape_alone
 from app.signing import KEY_NAME, key_of
 from app.standing import Standing
 from app.steering.opening import Steering, steering
+from app.sticky_tokens import StickyTokens
 from app.stores.aftermath import Aftermath
 from app.stores.records import Collection, Store
 from app.switch import Switch
@@ -91,10 +94,11 @@ async def wire(
     book = Book(metrics, clock)
     hurries = None if hurry is None else hurry.add
     lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
-    ids, ofrep, draining = DecisionIds(), Ofrep(settings, clock, random.random), asyncio.Event()
-    metrics.show_streams(lambda: ofrep.streams.count)
+    ids, sticky, draining = DecisionIds(), StickyTokens(), asyncio.Event()
+    ofrep = Ofrep(settings, clock, random.random, metrics)
+    signers = (ids, sticky, ofrep.tokens)
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
-    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids, ofrep), alert)
+    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, signers, ofrep.streams), alert)
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
@@ -108,7 +112,7 @@ async def wire(
         sync = await opening.in_common(ground, lanes, hurry)
         changes = Changes(store, live, settle, metrics, clock)
         switch = Switch(store, live, settle, metrics, clock)
-        traffic = Traffic(live, lanes, send, metrics, clock, ids)
+        traffic = Traffic(live, lanes, send, metrics, clock, ids, sticky)
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
@@ -137,17 +141,33 @@ def _signing_key(state: State, settings: Settings) -> bytes | None:
     return key_of(kept.secret) if kept else None
 
 
-def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, ids: DecisionIds, ofrep: Ofrep) -> None:
+class Signer(Protocol):
+    """What signs with the key of the deployment."""
+
+    def use(self, key: bytes | None) -> None:
+        """Sign with this key of 32 bytes from now on."""
+
+
+def _watch(
+    state: State,
+    settings: Settings,
+    lanes: LaneBook,
+    metrics: Metrics,
+    signers: Sequence[Signer],
+    streams: ChangeStreams,
+) -> None:
     lanes.sync(state.routes)
     key = _signing_key(state, settings)
-    ids.use(key)
-    ofrep.state_changed(state, key)
+    for signer in signers:
+        signer.use(key)
+    streams.state_changed(state)
     documents = {
         Collection.FLAG: len(state.ruleset.living),
         Collection.ROUTE: len(state.routes),
         Collection.KILL: len(state.kills),
         Collection.TOKEN: len(state.records),
         Collection.ROLLOUT: len(state.rollouts),
+        Collection.SEGMENT: len(state.segments),
     }
     metrics.show_rollouts(state.rollouts)
     counts = {collection.value: count for collection, count in documents.items()}
