@@ -13,7 +13,7 @@ from app.api.asgi import Scope, Send
 from app.api.cross_origin import shared_with
 from app.api.leaving import UnlessLeft
 from app.api.ofrep_asking import caller_of
-from app.api.ofrep_schemas import EVENT_PARAMETERS, REFUSALS
+from app.api.ofrep_schemas import EVENT_PARAMETERS, NOTICE, REFUSALS
 from app.auth import Principal
 from app.errors import Code, ProblemError
 from app.ofrep.streams import ChangeStreams, TooManyStreamsError
@@ -47,7 +47,7 @@ OPERATION: dict[str, Any] = {
     "responses": {
         "200": {
             "description": "Events for as long as the stream lives.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": NOTICE}},
         },
         **REFUSALS,
     },

@@ -29,6 +29,10 @@ FAILURE: Schema = {
         "metadata": _METADATA,
     },
 }
+NOTICE: Schema = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "event": {"const": "message"}, "data": {"type": "string"}},
+}
 _STREAM: Schema = {
     "type": "object",
     "required": ["type", "endpoint"],

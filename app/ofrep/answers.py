@@ -1,6 +1,6 @@
 """OFREP's answers: the shape of what a flag gives, and each one written out once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -75,11 +75,17 @@ def _value(document: Flag, decision: Decision) -> Any:
 
 
 def _failed(document: Flag, reason: Reason) -> tuple[ErrorCode, str]:
-    attribute = document.bucket_by
+    names = " or ".join(f'"{name}"' for name in _hashed(document))
     if reason is Reason.TARGETING_KEY_MISSING:
-        return ErrorCode.TARGETING_KEY_MISSING, f'a split decides this flag, and the context has no "{attribute}"'
-    told = f'"{attribute}" must be a string of 1 to 1,024 characters or an integer of 64 bits'
-    return ErrorCode.INVALID_CONTEXT, told
+        return ErrorCode.TARGETING_KEY_MISSING, f"a split decides this flag, and the context has no {names}"
+    return ErrorCode.INVALID_CONTEXT, f"{names} must be a string of 1 to 1,024 characters or an integer of 64 bits"
+
+
+def _hashed(document: Flag) -> Iterable[str]:
+    """Return the attributes that the splits of a flag hash."""
+    serves = [document.default, *(rule.serve for rule in document.rules)]
+    named = dict.fromkeys(name for serve in serves if serve.split for name in serve.by or (document.bucket_by,))
+    return named or (document.bucket_by,)
 
 
 class Answers:

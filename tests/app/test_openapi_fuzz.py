@@ -38,6 +38,7 @@ MEANT = {
     "POST /flags",
     "POST /flags/{key}/evaluate",
     "POST /flags/{key}/revert",
+    "POST /ofrep/v1/evaluate/flags/{key}",
     "POST /outcomes",
     "POST /rollouts",
     "POST /routes",
@@ -46,7 +47,7 @@ MEANT = {
     "PUT /flags/{key}/rollout",
     "PUT /routes/{name}",
 }
-"""Operations that refuse what no schema can: weights of another sum, versions of yesterday, ids of no decision."""
+"""Operations that refuse what no schema can: weights of another sum, old versions, ids of no decision, nobody to split by."""
 
 CONFORMANCE = [
     not_a_server_error,
