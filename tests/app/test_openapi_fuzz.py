@@ -47,7 +47,7 @@ MEANT = {
     "PUT /flags/{key}/rollout",
     "PUT /routes/{name}",
 }
-"""Operations that refuse what no schema can: weights of another sum, old versions, ids of no decision, nobody to split by."""
+"""Operations that refuse what no schema can: weights of another sum, old versions, ids of no decision, no key."""
 
 CONFORMANCE = [
     not_a_server_error,
