@@ -39,6 +39,7 @@ MEANT = {
     "POST /flags/{key}/evaluate",
     "POST /flags/{key}/revert",
     "POST /flags/{key}/schedule",
+    "POST /ofrep/v1/evaluate/flags/{key}",
     "POST /outcomes",
     "POST /rollouts",
     "POST /routes",
@@ -47,7 +48,7 @@ MEANT = {
     "PUT /flags/{key}/rollout",
     "PUT /routes/{name}",
 }
-"""Operations that refuse what no schema can: weights of another sum, versions of yesterday, ids of no decision."""
+"""Operations that refuse what no schema can: weights of another sum, old versions, ids of no decision, no key."""
 
 CONFORMANCE = [
     not_a_server_error,
@@ -128,7 +129,8 @@ def check(fuzzed: Fuzzed, operation: Any, mode: GenerationMode, *more: Any) -> N
             case.path_parameters = {name: KNOWN.get(name, given) for name, given in case.path_parameters.items()}
         answer = fuzzed.ask(case)
         case.validate_response(answer, checks=[*CONFORMANCE, *more])
-        is_told_apart = answer.status_code < 400 or answer.headers["content-type"] == PROBLEM_TYPE
+        type_of_refusal = "application/json" if "/ofrep/" in case.path else PROBLEM_TYPE
+        is_told_apart = answer.status_code < 400 or answer.headers["content-type"] == type_of_refusal
         assert is_told_apart or answer.status_code == 503, answer.text
 
     call()
