@@ -1,5 +1,6 @@
 """Flags that change by themselves, over HTTP, at the times of a clock that the test turns."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,29 @@ async def test_an_export_has_the_document_as_it_was_written(service: Service) ->
     [flag] = exported["flags"]
     assert flag["schedule"] == [NINE]
     assert flag["default"]["split"][0]["weight"] == 0
+
+
+async def test_listeners_are_told_when_an_entry_falls_due_and_ofrep_answers_what_is_in_force(service: Service) -> None:
+    await scheduled(service, {"at": "2027-01-15T09:00:00Z", "serve": {"variant": "new"}})
+    streams = service.services.ofrep.streams
+    asked = {"context": {"targetingKey": "u"}}
+    before, first = streams.mark, await service.ask("POST", "/ofrep/v1/evaluate/flags", asked)
+    service.time.seconds += HOUR - 0.05
+    assert streams.mark == before
+    assert await asyncio.wait_for(streams.news(), 5) is False
+    service.time.seconds += 0.05
+    assert streams.mark != before
+    after = await service.ask("POST", "/ofrep/v1/evaluate/flags", asked, if_none_match=first.headers["etag"])
+    assert (first.json()["flags"][0]["value"], after.status_code) == (False, 200)
+    assert after.json()["flags"][0]["value"] is True
+
+
+async def test_a_ramp_that_runs_is_told_of_every_minute(service: Service) -> None:
+    await scheduled(service, RAMP)
+    streams = service.services.ofrep.streams
+    service.time.seconds += HOUR
+    marks = []
+    for _ in range(6):
+        marks.append(streams.mark)
+        service.time.seconds += 30
+    assert [marks[0] == marks[1], marks[1] == marks[2], len({*marks})] == [True, False, 3]
