@@ -17,8 +17,9 @@ from app.settings import Settings
 from app.signing import KEY_NAME, SigningKey
 from app.stores.records import Collection, Snapshot, Stored, StoreUnavailableError
 from app.transfer import Documents, differences, named, place, wanted
+from flags.effective import rolled_out_by_hand
 from flags.model import Flag
-from flags.percentage import PercentageError, rolled_out
+from flags.percentage import PercentageError
 from flags.segment import Segment
 from routers.model import Route
 
@@ -133,10 +134,11 @@ def _read(path: Path) -> Documents:
         raise SeedError(f"{path}: {invalid(Code.INVALID_DOCUMENT, errors).detail}") from error
 
 
-async def apply_environment(state: State, environment: Mapping[str, str], changes: Changes) -> None:
+async def apply_environment(state: State, environment: Mapping[str, str], changes: Changes, now: float) -> None:
     """Apply every variable that a flag names and whose value changed since it was last applied, once each.
 
-    A value that cannot be applied is logged and leaves the flag as it is. Raises ProblemError 412 when another process
+    It replaces what the flag's schedule has made of it by `now`, in seconds since 1970; what is to come stays. A value
+    that cannot be applied is logged and leaves the flag as it is. Raises ProblemError 412 when another process
     was first.
     """
     for flag in state.flags.values():
@@ -144,7 +146,7 @@ async def apply_environment(state: State, environment: Mapping[str, str], change
         if flag.env is None or value is None or _last_applied(state, flag) == value:
             continue
         try:
-            await changes.make(_override(flag, flag.env, value), By("environment", f"{flag.env}={value}"))
+            await changes.make(_override(flag, flag.env, value, now), By("environment", f"{flag.env}={value}"))
         except (PercentageError, ProblemError) as error:
             if isinstance(error, ProblemError) and error.code is Code.STALE_VERSION:
                 raise
@@ -156,8 +158,10 @@ def _last_applied(state: State, flag: Flag) -> str | None:
     return applied.value if applied else None
 
 
-def _override(flag: Flag, variable: str, value: str) -> Sequence[Wanted]:
-    raised = rolled_out(flag, percentage_of(value))
+def _override(flag: Flag, variable: str, value: str, now: float) -> Sequence[Wanted]:
+    raised, dropped = rolled_out_by_hand(flag, percentage_of(value), now)
+    if dropped:
+        log.info("environment replaces a schedule", flag=flag.key, dropped=[entry.told() for entry in dropped])
     applied = Applied(value=value)
     return [
         Wanted(Collection.FLAG, flag.key, raised, flag.version),

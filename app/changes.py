@@ -104,15 +104,15 @@ class Changes:
 
     def _checked(self, wanted: Sequence[Wanted], by: By) -> Sequence[Change]:
         """Check the changes against the state that all of them would leave: halfway documents need not fit."""
-        state = self._live.state
+        state, now = self._live.state, self._clock.wall()
         for each in wanted:
             if each.collection is Collection.FLAG:
-                check_kill(state, each.key, each.document if isinstance(each.document, Flag) else None)
+                check_kill(state, each.key, each.document if isinstance(each.document, Flag) else None, now)
             elif each.collection is Collection.ROUTE and each.document is None:
                 check_route_kill(state, each.key)
         changes = [self._change(state, each, by) for each in wanted]
         after = self._live.after(state, [_as_entry(change) for change in changes])
-        check_fit(state, after, [(each.collection, each.key) for each in wanted])
+        check_fit(state, after, [(each.collection, each.key) for each in wanted], now)
         return changes
 
     def _change(self, state: State, wanted: Wanted, by: By) -> Change:

@@ -13,10 +13,10 @@ from flags.raising import raises
 from routers.model import Route
 
 
-def check_kill(state: State, key: str, flag: Flag | None) -> None:
-    """Refuse to raise a flag that a kill reaches in this state, and to delete it (None)."""
+def check_kill(state: State, key: str, flag: Flag | None, now: float) -> None:
+    """Refuse to raise a flag that a kill reaches in this state, now or by a schedule, and to delete it (None)."""
     before = state.ruleset.document(key)
-    if before is not None and state.ruleset.is_killed(key) and (flag is None or raises(before, flag)):
+    if before is not None and state.ruleset.is_killed(key) and (flag is None or raises(before, flag, now)):
         raise killed_problem(key)
 
 
@@ -27,7 +27,7 @@ def check_route_kill(state: State, name: str) -> None:
         raise ProblemError(409, Code.KILLED, told)
 
 
-def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, str]]) -> None:
+def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, str]], now: float) -> None:
     """Refuse changes of documents that do not fit with each other or with the others; of several, one is named."""
     flags = [key for collection, key in changed if collection is Collection.FLAG]
     written = [flag for key in flags if (flag := after.ruleset.document(key)) is not None]
@@ -39,7 +39,7 @@ def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, s
         if collection is Collection.ROUTE and key in after.routes:
             _check_route(after, after.routes[key], f'route "{key}": ' if several else "")
     check_segments(before, after, changed)
-    check_steered(before, after, changed)
+    check_steered(before, after, changed, now)
 
 
 def _check_flags(before: State, after: State, written: Sequence[Flag], *, several: bool) -> None:

@@ -27,6 +27,7 @@ from app.api import (
     probes,
     rollouts,
     routes,
+    schedules,
     segments,
     tokens,
     transfer,
@@ -73,6 +74,7 @@ DOCUMENT_PATHS = {
 
 ROUTERS = (
     flags.router,
+    schedules.router,
     routes.router,
     segments.router,
     rollouts.router,
@@ -177,7 +179,7 @@ async def _start(services: Services) -> None:
     await bootstrap.first_signing_key(services.live.state, settings, services.changes)
     if settings.seed is not None:
         await bootstrap.sow(services.live.state, settings.seed, services.changes)
-    await bootstrap.apply_environment(services.live.state, os.environ, services.changes)
+    await bootstrap.apply_environment(services.live.state, os.environ, services.changes, services.clock.wall())
     ruleset = services.live.state.ruleset
     log.info("ready", flags=len(ruleset.flags), epoch=ruleset.epoch, revision=ruleset.revision)
 

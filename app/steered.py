@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from app.errors import Code, ProblemError
 from app.refresh import State
 from app.stores.records import Collection
+from flags.effective import effective
 from flags.model import Flag
 from rollouts.model import Rollout
 from routers.model import Route
@@ -13,15 +14,18 @@ FROZEN = ("salt", "bucket_by", "bucketing", "off_variant")
 """Fields of a flag that say who is on which side: changed in mid-rollout, people would be counted on both."""
 
 
-def check_steered(before: State, after: State, changed: Sequence[tuple[Collection, str]]) -> None:
-    """Refuse changes that pull the ground from under an active rollout, and a second one on the same ground."""
+def check_steered(before: State, after: State, changed: Sequence[tuple[Collection, str]], now: float) -> None:
+    """Refuse changes that pull the ground from under an active rollout, and a second one on the same ground.
+
+    `now` is in seconds since 1970: what a schedule has done by then is as if somebody had.
+    """
     active = [rollout for rollout in after.rollouts.values() if rollout.is_active]
     for rollout in active:
         plan = rollout.plan
         faults: list[str] = []
         if (Collection.FLAG, plan.flag) in changed:
-            flags = (each.ruleset.document(plan.flag) for each in (before, after))
-            faults += _flag_faults(rollout, *flags)
+            was, will_be = (each.ruleset.document(plan.flag) for each in (before, after))
+            faults += _flag_faults(rollout, was, will_be, now)
         if (Collection.ROUTE, plan.route) in changed:
             faults += _route_faults(rollout, after.routes.get(plan.route))
         if faults:
@@ -30,7 +34,7 @@ def check_steered(before: State, after: State, changed: Sequence[tuple[Collectio
             _check_alone(rollout, active)
 
 
-def _flag_faults(rollout: Rollout, before: Flag | None, after: Flag | None) -> Iterator[str]:
+def _flag_faults(rollout: Rollout, before: Flag | None, after: Flag | None, now: float) -> Iterator[str]:
     if after is None:
         yield f'flag "{rollout.plan.flag}" cannot be deleted'
         return
@@ -40,6 +44,9 @@ def _flag_faults(rollout: Rollout, before: Flag | None, after: Flag | None) -> I
     for field in FROZEN:
         if before is not None and getattr(before, field) != getattr(after, field):
             yield f'{field} of flag "{after.key}" cannot be changed'
+    to_come = effective(after, now).schedule
+    if to_come and (before is None or effective(before, now).schedule != to_come):
+        yield f'flag "{after.key}" cannot be given a schedule ({to_come[0].told()} at {to_come[0].at.isoformat()})'
 
 
 def _route_faults(rollout: Rollout, after: Route | None) -> Iterator[str]:

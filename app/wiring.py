@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import SecretStr
 
@@ -12,6 +13,7 @@ from app import opening
 from app.alerts.desk import Desk
 from app.auth import digest_of
 from app.backends import BackendClient, Trust
+from app.background import running
 from app.breaker_sync import BreakerSync, Hurry
 from app.cached import CachedTraffic
 from app.changes import Changes
@@ -22,6 +24,8 @@ from app.logins import Logins
 from app.measures.book import Book
 from app.metrics import Metrics
 from app.notices.sending import Notices
+from app.ofrep.desk import Ofrep
+from app.ofrep.streams import ChangeStreams
 from app.opening import Ground, Outcomes
 from app.quotas import Quotas
 from app.refresh import Live, State
@@ -68,8 +72,9 @@ class Services:
     notices: Notices
     alerts: Desk
     steering: Steering
+    ofrep: Ofrep
+    draining: asyncio.Event
     logins: Logins = field(default_factory=Logins)
-    draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
@@ -89,9 +94,11 @@ async def wire(
     book = Book(metrics, clock)
     hurries = None if hurry is None else hurry.add
     lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
-    ids, sticky = DecisionIds(), StickyTokens()
+    ids, sticky, draining = DecisionIds(), StickyTokens(), asyncio.Event()
+    ofrep = Ofrep(settings, clock, random.random, metrics)
+    signers = (ids, sticky, ofrep.tokens)
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
-    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids, sticky), alert)
+    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, signers, ofrep.streams), alert)
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
@@ -117,8 +124,9 @@ async def wire(
             steering(live, lanes, changes, outcomes.kept, told.notify, metrics, clock)
         )
         alerts = await opening.alerts(ground, told, steered.roll_back, switch)
+        await stack.enter_async_context(running(ofrep.streams.close_at(draining)))
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        judging = (outcomes, outcomes.kept, book, told, alerts, steered)
+        judging = (outcomes, outcomes.kept, book, told, alerts, steered, ofrep, draining)
         yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
 
 
@@ -133,13 +141,26 @@ def _signing_key(state: State, settings: Settings) -> bytes | None:
     return key_of(kept.secret) if kept else None
 
 
+class Signer(Protocol):
+    """What signs with the key of the deployment."""
+
+    def use(self, key: bytes | None) -> None:
+        """Sign with this key of 32 bytes from now on."""
+
+
 def _watch(
-    state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, ids: DecisionIds, sticky: StickyTokens
+    state: State,
+    settings: Settings,
+    lanes: LaneBook,
+    metrics: Metrics,
+    signers: Sequence[Signer],
+    streams: ChangeStreams,
 ) -> None:
     lanes.sync(state.routes)
     key = _signing_key(state, settings)
-    ids.use(key)
-    sticky.use(key)
+    for signer in signers:
+        signer.use(key)
+    streams.state_changed(state)
     documents = {
         Collection.FLAG: len(state.ruleset.living),
         Collection.ROUTE: len(state.routes),

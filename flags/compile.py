@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from .algorithms import bucketer, key_reader, rest_chooser
 from .bucketing import BUCKETS, digest, salt_prefix
+from .compile_schedule import compile_schedule
 from .compiled import CompiledFlag, LastStep, State, Step
 from .context import MAX_KEY_LENGTH, NOW, Context, InvalidKeyError, unit_key, unusual_key
 from .decision import Decision
@@ -28,10 +29,19 @@ decision_of = tuple.__new__
 def compile_flag(flag: Flag, segments: Mapping[str, CompiledSegment]) -> CompiledFlag:
     """Compile the flag over compiled segments; the result knows nothing of other flags or kills."""
     maker = _Maker(flag, segments)
-    if not flag.enabled:
-        return _constant(flag, "enabled", maker.off(Reason.DISABLED))
-    default = maker.serve(flag.default, Reason.DEFAULT, None)
-    return CompiledFlag(flag, maker.invalid_key, tuple(maker.steps()), "default", default)
+    steps = tuple(maker.steps()) if flag.enabled or flag.schedule else ()
+
+    def standing(default: LastStep | None) -> CompiledFlag:
+        if default is None:
+            return _constant(flag, "enabled", maker.off(Reason.DISABLED))
+        return CompiledFlag(flag, maker.invalid_key, steps, "default", default)
+
+    def serving(default: Serve) -> LastStep:
+        return maker.serve(default, Reason.DEFAULT, None)
+
+    if flag.schedule:
+        return compile_schedule(flag, standing, serving)
+    return standing(serving(flag.default) if flag.enabled else None)
 
 
 def compile_killed(flag: Flag) -> CompiledFlag:

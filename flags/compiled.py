@@ -1,5 +1,6 @@
 """A flag ready to evaluate, and the state it is evaluated in."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,6 +34,7 @@ class CompiledFlag:
     """Named steps in order, each of which may decide, and a last one that always does.
 
     `invalid` is the answer to a context that is no JSON object: the last step's where that looks at no context.
+    A flag with a schedule has the `last` step alone, which goes through the steps of the phase in force.
     """
 
     document: Flag
@@ -40,3 +42,21 @@ class CompiledFlag:
     steps: tuple[tuple[str, Step], ...]
     last_name: str
     last: LastStep
+    over_time: "OverTime | None" = None
+
+    def at(self, now: float) -> "CompiledFlag":
+        """Return what decides at `now`: the flag itself, or the phase of its schedule."""
+        return self if self.over_time is None else self.over_time.at(now)
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """The phases of a flag with a schedule: each begins at a time, the first has no beginning."""
+
+    begins: tuple[float, ...]
+    phases: tuple[CompiledFlag, ...]
+    told: Callable[[float], str]
+
+    def at(self, now: float) -> CompiledFlag:
+        """Return the phase that `now`, in seconds since 1970, lies in."""
+        return self.phases[bisect_right(self.begins, now)]

@@ -26,7 +26,7 @@ def evaluate(state: State, flag_key: str, context: Context, now: float) -> Decis
     if compiled is None:
         return Decision(flag_key, "", None, Reason.FLAG_NOT_FOUND, None, None, 0)
     if type(context) is not dict:
-        return compiled.invalid
+        return compiled.at(now).invalid
     for _, step in compiled.steps:
         decision = step(context, now, state)
         if decision is not None:
@@ -44,6 +44,9 @@ def _walk(state: State, flag_key: str, context: Context, now: float) -> Iterator
     if compiled is None:
         yield TraceStep("known", decided=True)
         return
+    if compiled.over_time is not None:
+        yield TraceStep(compiled.over_time.told(now), decided=False)
+        compiled = compiled.over_time.at(now)
     if type(context) is not dict:
         judged = compiled.invalid.reason is Reason.INVALID_CONTEXT
         yield TraceStep("context" if judged else compiled.last_name, decided=True)

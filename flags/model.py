@@ -11,6 +11,7 @@ from .context import MAX_KEY_LENGTH, TARGETING_KEY
 from .defaults import with_defaults
 from .names import MURMUR3_100K, Bucketing, Key, Kind
 from .part import CallersAttribute, Part, Salt, ShortText, Text, is_empty, is_none, refuse_twice
+from .phases import phases
 from .schedule import Schedule, check_order
 from .serve import Serve
 from .values import Value
@@ -97,7 +98,7 @@ class Flag(Part):
 
     @model_validator(mode="after")
     def agrees_with_itself(self) -> Self:
-        """Refuse values of mixed types, unknown variants, and anything named twice."""
+        """Refuse values of mixed types, unknown variants, anything named twice, and a schedule that cannot be kept."""
         _check_values(self.variants)
         _check_named_variants(self)
         if self.rules:
@@ -110,6 +111,7 @@ class Flag(Part):
                 raise ValueError("prerequisites: a flag cannot be its own prerequisite")
         if self.schedule:
             check_order(self.schedule)
+            phases(self)
         return self
 
 

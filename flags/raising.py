@@ -1,32 +1,49 @@
 """Whether a change of a flag may give more callers something other than the off variant."""
 
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import zip_longest
 
 from .algorithms import REST_APART
 from .bucketing import BUCKETS
 from .model import Flag
+from .phases import Standing, phase_at, phases
 from .serve import Serve, Share
 
 _HARMLESS = {"description", "owner", "tags", "expires", "env", "version", "updated_at", "updated_by"}
 _ARMS = 2
 
 
-def raises(before: Flag, after: Flag) -> bool:
-    """Say whether `after` may serve someone whom `before` gave the off variant.
+def raises(before: Flag, after: Flag, now: float) -> bool:
+    """Say whether `after` may serve someone whom `before` gives the off variant, at `now` or any time later.
 
     Lowering the growing variant's share, giving all the off variant, disabling, edits of the description and taking out
     rules that gave another variant to all do not raise; every other change of what is served counts as raising, since
-    it cannot be told apart from one.
+    it cannot be told apart from one. Two schedules are compared at every time at which either does something.
     """
-    if after == before or not after.enabled:
+    if after == before:
         return False
-    if before.enabled and _the_rest_of(before) == _the_rest_of(after) and _only_loses(before, after):
-        return not _keeps_off(before, after.default)
-    return True
+    same = _the_rest_of(before) == _the_rest_of(after) and _only_loses(before, after)
+    return any(
+        then.enabled and not (same and was.enabled and _keeps_off(before, was.default, then.default))
+        for was, then in _side_by_side(before, after, now)
+    )
+
+
+def _side_by_side(before: Flag, after: Flag, now: float) -> Iterator[tuple[Standing, Standing]]:
+    """Yield what stands in both where anything begins and, where a ramp runs, ends: between these it is in line."""
+    phases_before, phases_after = phases(before), phases(after)
+    later = {phase.begins for phase in (*phases_before, *phases_after) if phase.begins > now}
+    times = [now, *sorted(later)]
+    for begins, ends in zip_longest(times, times[1:]):
+        was, then = phase_at(phases_before, begins), phase_at(phases_after, begins)
+        yield was.at(begins), then.at(begins)
+        if ends is not None and (was.line or then.line):
+            yield was.at(ends), then.at(ends)
 
 
 def _the_rest_of(flag: Flag) -> dict[str, object]:
-    return flag.model_dump(exclude=_HARMLESS | {"default", "rules", "enabled"})
+    return flag.model_dump(exclude=_HARMLESS | {"default", "rules", "enabled", "schedule"})
 
 
 def _only_loses(before: Flag, after: Flag) -> bool:
@@ -36,8 +53,8 @@ def _only_loses(before: Flag, after: Flag) -> bool:
     return kept == after.rules and not any(variant in {None, before.off_variant} for variant in lost)
 
 
-def _keeps_off(flag: Flag, after: Serve) -> bool:
-    before, off = flag.default, flag.off_variant
+def _keeps_off(flag: Flag, before: Serve, after: Serve) -> bool:
+    off = flag.off_variant
     if after == before or _gives_all(after, off) or before.variant not in {None, off}:
         return True
     if before.split is None or after.split is None or before.split[0].variant != after.split[0].variant:

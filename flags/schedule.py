@@ -1,18 +1,40 @@
 """What a flag does by itself at set times; every process reads it with its own clock, and no job runs."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, Strict, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Strict, model_validator
 
+from .growing import weight_of
 from .names import Key
 from .part import Part, is_none
 from .serve import Serve
 
 MAX_ENTRIES = 64
 
-Percent = Annotated[float, Field(ge=0, le=100)]
+
+def _is_in_whole_steps(percentage: float) -> float:
+    weight_of(percentage)
+    return percentage
+
+
+def _is_text(value: object) -> object:
+    """Refuse what pydantic would take for seconds since 1970."""
+    if not isinstance(value, str | datetime) or (isinstance(value, str) and "-" not in value[1:]):
+        raise ValueError('give a time with its zone like "2026-12-01T09:00:00+01:00"')
+    return value
+
+
+Percent = Annotated[float, Field(ge=0, le=100, strict=True), AfterValidator(_is_in_whole_steps)]
 """A percentage of everyone, in steps of 0.001 %."""
+
+Instant = Annotated[
+    AwareDatetime,
+    BeforeValidator(_is_text),
+    Field(ge=datetime(1970, 1, 2, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC)),
+]
+"""A point in time, whatever the zone it is written in: no clock that is put forward or back moves it."""
 
 
 class Ramp(Part):
@@ -28,8 +50,8 @@ class Scheduled(Part):
     `variant` is the one that a percentage is about, as in `PUT /flags/{key}/rollout`.
     """
 
-    at: AwareDatetime
-    until: Annotated[AwareDatetime | None, Field(exclude_if=is_none)] = None
+    at: Instant
+    until: Annotated[Instant | None, Field(exclude_if=is_none)] = None
     percentage: Annotated[Percent | None, Field(exclude_if=is_none)] = None
     ramp: Annotated[Ramp | None, Field(exclude_if=is_none)] = None
     variant: Annotated[Key | None, Field(exclude_if=is_none)] = None
@@ -49,6 +71,27 @@ class Scheduled(Part):
         if self.variant is not None and self.percentage is None and self.ramp is None:
             raise ValueError('"variant" says what a percentage or a ramp is about')
         return self
+
+    @property
+    def begins(self) -> float:
+        """When it begins to act, in seconds since 1970."""
+        return self.at.timestamp()
+
+    @property
+    def ends(self) -> float:
+        """When it has done all it does, in seconds since 1970: for all but a ramp when it begins."""
+        return (self.until or self.at).timestamp()
+
+    def told(self) -> str:
+        """Say what it does, in ASCII."""
+        of = f" {self.variant}" if self.variant else ""
+        if self.ramp is not None:
+            return f"ramp {self.ramp.from_:g} to {self.ramp.to:g} %{of}"
+        if self.percentage is not None:
+            return f"{self.percentage:g} %{of}"
+        if self.enabled is not None:
+            return "enable" if self.enabled else "disable"
+        return f"serve {' or '.join(self.serve.variants() if self.serve else ())}"
 
 
 Schedule = Annotated[tuple[Scheduled, ...], Field(max_length=MAX_ENTRIES)]

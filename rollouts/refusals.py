@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     UNKNOWN_ROUTE = "unknown_route"
     FLAG_NOT_OF_ROUTE = "flag_not_of_route"
     FLAG_DISABLED = "flag_disabled"
+    SCHEDULED = "scheduled"
     UNFIT_FLAG = "unfit_flag"
     UNFIT_VARIANT = "unfit_variant"
     OTHER_UNIT = "other_unit"

@@ -22,7 +22,8 @@ MOST_RULES = 256
 class Ground(NamedTuple):
     """What a start stands on: the flag and the route as they are, whether a kill reaches them, and the other rollouts.
 
-    `route_flag` and `backends` are of the plan's route, None and empty for none.
+    `flag` is as its schedule has made it by `now`; what is left in its schedule is to come, or runs. `route_flag` and
+    `backends` are of the plan's route, None and empty for none.
     """
 
     flag: Flag | None
@@ -66,6 +67,10 @@ def _obstacles(plan: Plan, ground: Ground) -> Iterator[Refused]:
         yield Refused(Refusal.KILLED, f'flag "{plan.flag}" or route "{plan.route}" is killed; release the kill first')
     if not ground.flag.enabled:
         yield Refused(Refusal.FLAG_DISABLED, f'flag "{plan.flag}" is disabled; enable it first')
+    if ground.flag.schedule:
+        entry = ground.flag.schedule[0]
+        told = f'flag "{plan.flag}" has a schedule ({entry.told()}, {when(entry.at)}), and one of them has to steer it'
+        yield Refused(Refusal.SCHEDULED, f"{told}; clear the schedule (DELETE /flags/{plan.flag}/schedule) first")
     yield from _unfit(plan, ground.flag, ground.backends)
 
 

@@ -18,6 +18,7 @@ from app.refresh import State
 from app.stores.alerts import KeptAlert, WantedAlerts
 from app.wiring import Services
 from flags.bucketing import BUCKETS
+from flags.effective import effective
 from flags.model import Flag
 from flags.percentage import growing_variant, weight_of_variant
 from rollouts.model import Rollout, RolloutState
@@ -150,13 +151,15 @@ async def dashboard(
     breakers = {name: [*_breakers(services, name, board.get(name, {}))] for name in names & state.routes.keys()}
     with sql_asked():
         raised = await services.aftermath.alerts(WantedAlerts(route=route, since=began), None, MOST_ALERTS)
+    now = services.clock.now()
+    at = now.timestamp()
     return Dashboard(
         range=within,
         since=began,
-        until=services.clock.now(),
+        until=now,
         point_s=GRAINS[within].point,
         # beside the loop: what a month comes to takes longer to tell than a call may wait
-        routes=await asyncio.to_thread(lambda: [_route(state, name, board, breakers) for name in sorted(names)]),
+        routes=await asyncio.to_thread(lambda: [_route(state, name, board, breakers, at) for name in sorted(names)]),
         rollouts=[
             _rollout(each)
             for each in sorted(state.rollouts.values(), key=lambda each: each.state_since, reverse=True)
@@ -166,10 +169,11 @@ async def dashboard(
     )
 
 
-def _route(state: State, name: str, board: Board, breakers: Mapping[str, list[BreakerNow]]) -> RouteNow:
+def _route(state: State, name: str, board: Board, breakers: Mapping[str, list[BreakerNow]], now: float) -> RouteNow:
     killed = state.ruleset.killed
     document, sums = state.routes.get(name), board.get(name, {})
-    flag = None if document is None else state.flags.get(document.flag)
+    written = None if document is None else state.ruleset.document(document.flag)
+    flag = None if written is None else effective(written, now)
     [shown] = figures_in({name: sums})
     sides = {each.side: each.figures for each in shown.sides}
     new, control = (None, None) if flag is None else (growing_variant(flag), flag.off_variant)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import orjson
 from fastapi import Response
@@ -20,10 +20,13 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 class Version(BaseModel, Generic[Document]):
-    """One version of a document: what was done, when, by whom and why; `document` is null after a deletion."""
+    """One version of a document: what was done, when, by whom and why; `document` is null after a deletion.
+
+    `schedule` is what a flag's schedule did while the version was in force, `document` the flag as it was then.
+    """
 
     version: int
-    action: Action
+    action: Action | Literal["schedule"]
     at: datetime
     actor: str
     reason: str

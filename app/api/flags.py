@@ -1,11 +1,14 @@
 """Flags: documents, their percentage and their evaluation."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.api.documents import DocumentsOf, Version
+from app.api.documents import Version
+from app.api.flag_documents import FLAGS
+from app.api.flag_history import history_of
 from app.api.params import (
     Admin,
     After,
@@ -28,14 +31,17 @@ from app.changes import Wanted
 from app.errors import Code, ProblemError
 from app.refresh import State, read_document
 from app.stores.records import Collection
+from flags.effective import effective, rolled_out_by_hand
 from flags.evaluate import evaluate, trace
 from flags.model import Flag
 from flags.names import Kind, Reason
-from flags.percentage import PercentageError, rolled_out
+from flags.part import is_empty, is_none
+from flags.percentage import PercentageError
+from flags.schedule import Instant, Scheduled
 
 router = APIRouter(prefix="/flags", tags=["flags"])
 
-FLAGS = DocumentsOf(Collection.FLAG, Flag, "key", lambda state, key: state.ruleset.document(key), Code.UNKNOWN_FLAG)
+InForce = Annotated[bool, Query(description="As their schedules have made them by now, not as they were written.")]
 
 
 class RolloutBody(BaseModel):
@@ -48,6 +54,12 @@ class RolloutBody(BaseModel):
     reason: ReasonText = ""
 
 
+class RolledOut(Flag):
+    """A flag after its percentage was set by hand; `dropped` is what of its schedule had begun, and is no more."""
+
+    dropped: Annotated[tuple[Scheduled, ...], Field(exclude_if=is_empty)] = ()
+
+
 class RevertBody(BaseModel):
     """Which version to write again."""
 
@@ -58,11 +70,12 @@ class RevertBody(BaseModel):
 
 
 class EvaluateBody(BaseModel):
-    """Whom to evaluate a flag for."""
+    """Whom to evaluate a flag for, and for which moment if not for now."""
 
     model_config = ConfigDict(extra="forbid")
 
     context: dict[str, JsonValue] = {}
+    at: Instant | None = None
 
 
 class TraceItem(BaseModel):
@@ -73,7 +86,10 @@ class TraceItem(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """What a caller gets, why, and on which way; `bucket` is 0 to 99,999 when a split decided."""
+    """What a caller gets, why, and on which way; `bucket` is 0 to 99,999 when a split decided.
+
+    `at` is the moment that was asked for: what the documents and kills in force now make of it.
+    """
 
     flag: str
     variant: str
@@ -83,6 +99,7 @@ class Evaluation(BaseModel):
     bucket: int | None
     version: int
     trace: list[TraceItem]
+    at: Annotated[datetime | None, Field(exclude_if=is_none)] = None
 
 
 @router.get("")
@@ -93,11 +110,14 @@ async def list_flags(
     after: After = None,
     tag: Annotated[str | None, Query(description="Only flags with this tag.")] = None,
     kind: Annotated[Kind | None, Query(description="Only flags of this kind.")] = None,
+    in_force: InForce = False,
 ) -> Page[Flag]:
     """List flags by key."""
     flags = services.live.state.flags.items()
     wanted = [(key, flag) for key, flag in flags if (tag is None or tag in flag.tags) and kind in {None, flag.kind}]
     items, following = page_of(wanted, after, limit)
+    if in_force:
+        items = [effective(flag, services.clock.wall()) for flag in items]
     return Page(items=items, next=following)
 
 
@@ -110,9 +130,10 @@ async def create_flag(
 
 
 @router.get("/{key}")
-async def get_flag(services: ServicesOf, _: Reader, key: str, response: Response) -> Flag:
+async def get_flag(services: ServicesOf, _: Reader, key: str, response: Response, *, in_force: InForce = False) -> Flag:
     """Return one flag; its version is the ETag."""
-    return FLAGS.shown(services.live.state, key, response)
+    flag = FLAGS.shown(services.live.state, key, response)
+    return effective(flag, services.clock.wall()) if in_force else flag
 
 
 @router.put("/{key}")
@@ -160,8 +181,8 @@ async def delete_flag(
 async def flag_history(
     services: ServicesOf, _: Reader, key: Name, limit: Limit = 50, before: Before = None
 ) -> Page[Version[Flag]]:
-    """List the versions of a flag, newest first, deleted ones too."""
-    return await FLAGS.history(services, key, before, limit)
+    """List the versions of a flag, newest first, deleted ones too, and what its schedule did between them."""
+    return await history_of(services, key, before, limit)
 
 
 @router.post("/{key}/revert")
@@ -182,24 +203,32 @@ async def revert_flag(
 @router.put("/{key}/rollout")
 async def roll_out(
     services: ServicesOf, principal: Operator, key: str, body: RolloutBody, version: OptionalVersion, response: Response
-) -> Flag:
-    """Set the share of everyone that gets the growing variant; the off variant has the rest."""
+) -> RolledOut:
+    """Set the share of everyone that gets the growing variant; the off variant has the rest.
+
+    It replaces what the flag's schedule has begun; what is to come stays.
+    """
+    dropped: tuple[Scheduled, ...] = ()
 
     def decide(state: State) -> Wanted:
+        nonlocal dropped
         try:
-            flag = rolled_out(FLAGS.one(state, key), body.percentage, body.variant)
+            flag, dropped = rolled_out_by_hand(
+                FLAGS.one(state, key), body.percentage, services.clock.wall(), body.variant
+            )
         except PercentageError as error:
             raise ProblemError(422, Code.INVALID_REQUEST, str(error)) from error
         return Wanted(Collection.FLAG, key, flag, version)
 
-    return await FLAGS.write(services, decide, by(principal, body.reason), response)
+    flag = await FLAGS.write(services, decide, by(principal, body.reason), response)
+    return RolledOut(**dict(flag), dropped=dropped)
 
 
 @router.post("/{key}/evaluate")
 async def evaluate_flag(services: ServicesOf, _: Reader, key: str, body: EvaluateBody) -> Evaluation:
     """Evaluate a flag for one caller, and show the way to the answer."""
     FLAGS.one(services.live.state, key)
-    ruleset, now = services.live.state.ruleset, services.clock.wall()
+    ruleset, now = services.live.state.ruleset, services.clock.wall() if body.at is None else body.at.timestamp()
     decision = evaluate(ruleset, key, body.context, now)
     steps = [TraceItem(step=step, decided=decided) for step, decided in trace(ruleset, key, body.context, now)]
-    return Evaluation(**decision._asdict(), trace=steps)
+    return Evaluation(**decision._asdict(), trace=steps, at=body.at)

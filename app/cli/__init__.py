@@ -21,6 +21,7 @@ from app.cli import (
     rollout_watch,
     rollouts,
     routes,
+    schedules,
     segments,
     serve,
     simulate,
@@ -58,6 +59,7 @@ for part in (rollouts, rollout_orders, rollout_watch, plans, simulate):
     rollout.commands.add_typer(part.commands)
 for module in (serve, demo, status, kills, alerts, breakers, monitor, compare, transfer, stores):
     app.add_typer(module.commands)
+flags.commands.add_typer(schedules.commands)
 app.add_typer(flags.commands, name="flags")
 app.add_typer(rollout.commands, name="rollout")
 app.add_typer(routes.commands, name="routes")

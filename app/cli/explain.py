@@ -63,7 +63,7 @@ def explain(service: Service, show: Show, name: Name, key: Key = None, attribute
     found = {
         "context": context,
         "route": route,
-        "flag": service.get(f"/flags/{part(route['flag'])}"),
+        "flag": service.get(f"/flags/{part(route['flag'])}", in_force=True),
         "decision": _decision(service, name, context),
         "evaluation": service.post(f"/flags/{part(route['flag'])}/evaluate", {"context": context}),
         "breakers": [each for each in service.get("/breakers")["items"] if each["route"] == name],

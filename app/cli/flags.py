@@ -10,8 +10,9 @@ import typer
 from app.cli.blocks import Block, Fields, Table
 from app.cli.client import Service, part
 from app.cli.command import Key, Reason, command, group, usage
+from app.cli.instants import at_both
 from app.cli.output import Show, ago, moment
-from app.cli.words import condition_text, flag_state, served, value_text
+from app.cli.words import condition_text, entry_text, flag_state, served, value_text
 
 commands = group("List, show and create flags, and go back to older versions.")
 
@@ -28,9 +29,22 @@ def list_flags(
     """List flags and what they serve now."""
     page = service.every("/flags", tag=tag, kind=kind)
     if page["items"] or not (tag or kind):
-        show(page, lambda page: _table(page["items"], service.get("/kill-switch")["kills"]))
+        show(
+            page,
+            lambda page: _table(_in_force(service, page["items"], tag, kind), service.get("/kill-switch")["kills"]),
+        )
     else:
         show(page, lambda _: ["No flag is like that; without --tag and --kind you see them all."])
+
+
+def _in_force(
+    service: Service, flags: Sequence[dict[str, Any]], tag: str | None, kind: str | None
+) -> Sequence[dict[str, Any]]:
+    """Return the flags as their schedules have made them by now: asked for where there is a schedule at all."""
+    if not any("schedule" in flag for flag in flags):
+        return flags
+    found: Sequence[dict[str, Any]] = service.every("/flags", tag=tag, kind=kind, in_force=True)["items"]
+    return found
 
 
 def _table(flags: Sequence[dict[str, Any]], kills: Sequence[dict[str, Any]]) -> Iterator[Block]:
@@ -61,10 +75,17 @@ def _exceptions(flag: dict[str, Any]) -> str:
 def get_flag(service: Service, show: Show, key: Key) -> None:
     """Show one flag: what it serves, to whom, and who changed it last."""
     flag = service.get(f"/flags/{part(key)}")
-    show(flag, lambda flag: [_fields(flag, service.get("/kill-switch")["kills"])])
+    show(flag, lambda flag: [_fields(flag, _now(service, flag), service.get("/kill-switch")["kills"])])
 
 
-def _fields(flag: dict[str, Any], kills: Sequence[dict[str, Any]]) -> Fields:
+def _now(service: Service, flag: dict[str, Any]) -> dict[str, Any]:
+    in_force: dict[str, Any] = flag
+    if "schedule" in flag:
+        in_force = service.get(f"/flags/{part(flag['key'])}", in_force=True)
+    return in_force
+
+
+def _fields(flag: dict[str, Any], now: dict[str, Any], kills: Sequence[dict[str, Any]]) -> Fields:
     off = flag["off_variant"]
     variants = [f"{name} = {value_text(value)}{' (off)' * (name == off)}" for name, value in flag["variants"].items()]
     prerequisites = [f"{each['flag']} gives {' or '.join(each['variants'])}" for each in flag["prerequisites"]]
@@ -72,8 +93,9 @@ def _fields(flag: dict[str, Any], kills: Sequence[dict[str, Any]]) -> Fields:
     rules = [f"{each['name']}: {served(each['serve'])} if {condition_text(each['when'])}" for each in flag["rules"]]
     pairs = [
         ("flag", flag["key"]),
-        ("state", flag_state(flag, kills)),
-        ("serves", served(flag["default"])),
+        ("state", flag_state(now, kills)),
+        ("serves", served(now["default"])),
+        *(("to come", f"{entry_text(each)} at {at_both(each['at'])}") for each in now.get("schedule", [])),
         ("variants", ", ".join(variants)),
         *(("needs", each) for each in prerequisites),
         *(("targets", each) for each in targets),

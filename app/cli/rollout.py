@@ -1,6 +1,7 @@
 """`crossfade rollout set`: what a product manager calls."""
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -9,8 +10,9 @@ from typer.core import TyperCommand
 
 from app.cli.client import Service, part
 from app.cli.command import Key, Reason, command, group
+from app.cli.instants import at_both
 from app.cli.output import Show
-from app.cli.words import served
+from app.cli.words import entry_text, served
 
 commands = group("Set the new side's share, or let it steer itself.")
 
@@ -61,4 +63,12 @@ def set_rollout(
     """
     body = {"percentage": share, "variant": variant, "reason": reason}
     flag = service.put(f"/flags/{part(key)}/rollout", body, if_version).having("version")
-    show(flag, lambda flag: [f'Flag "{key}" serves {served(flag["default"])} (version {flag["version"]}).'])
+    show(flag, lambda flag: _set(key, flag))
+
+
+def _set(key: str, flag: dict[str, Any]) -> Iterator[str]:
+    yield f'Flag "{key}" serves {served(flag["default"])} (version {flag["version"]}).'
+    for entry in flag.get("dropped", []):
+        yield f"Taken out of its schedule: {entry_text(entry)}, since {at_both(entry['at'])}."
+    for entry in flag.get("schedule", []):
+        yield f"Still to come: {entry_text(entry)} at {at_both(entry['at'])}."

@@ -45,6 +45,18 @@ def served(serve: Document) -> str:
     return ", ".join(f"{percent(each['weight'] / WHOLE)} {each['variant']}" for each in serve["split"])
 
 
+def entry_text(entry: Document) -> str:
+    """Tell what an entry of a schedule does."""
+    of = f" {entry['variant']}" if entry.get("variant") else ""
+    if entry.get("ramp") is not None:
+        return f"from {entry['ramp']['from']:g} to {entry['ramp']['to']:g} %{of}"
+    if entry.get("percentage") is not None:
+        return f"{entry['percentage']:g} %{of}"
+    if entry.get("serve") is not None:
+        return served(entry["serve"])
+    return "enabled" if entry["enabled"] else "disabled"
+
+
 def value_text(value: Any) -> str:
     """Tell a JSON value."""
     return json.dumps(value, ensure_ascii=False)

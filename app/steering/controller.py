@@ -96,7 +96,7 @@ class Controller:
             self._judging.count_error(rollout)
 
     async def _steer(self, rollout: Rollout) -> None:
-        facts = facts_of(self._live.state, rollout, self._breakers.open_s(rollout))
+        facts = facts_of(self._live.state, rollout, self._clock.now(), self._breakers.open_s(rollout))
         evidence = await self._judging.evidence(rollout, facts)
         move = advance(rollout, evidence, self._clock.now())
         if not self._leading.is_leader and move.kind not in HARMLESS:
@@ -111,7 +111,7 @@ class Controller:
     async def _go_by_facts(self, active: Sequence[Rollout]) -> None:
         """Do what needs no statistics while nobody can lead, since the database that says who does is away."""
         for rollout in active:
-            evidence = Evidence(facts_of(self._live.state, rollout, self._breakers.open_s(rollout)))
+            evidence = Evidence(facts_of(self._live.state, rollout, self._clock.now(), self._breakers.open_s(rollout)))
             move = advance(rollout, evidence, self._clock.now())
             if move.kind in HARMLESS:
                 await self._made(rollout, move, evidence)

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from app.lanes import LaneBook
 from app.refresh import State
+from flags.effective import effective
+from flags.model import Flag
 from rollouts.evidence import Facts
 from rollouts.model import Rollout
 from rollouts.starting import Ground, weight_in_force
@@ -44,9 +46,9 @@ class BreakerWatch:
         return lane.breaker.status(now).state in REFUSING
 
 
-def facts_of(state: State, rollout: Rollout, breaker_open_s: float = 0.0) -> Facts:
+def facts_of(state: State, rollout: Rollout, now: datetime, breaker_open_s: float = 0.0) -> Facts:
     """Gather what is true of a rollout in a state."""
-    flag = state.ruleset.document(rollout.plan.flag)
+    flag = flag_in_force(state, rollout, now)
     return Facts(
         flag_version=flag.version if flag else 0,
         weight=weight_in_force(flag, rollout),
@@ -60,13 +62,19 @@ def ground_of(state: State, rollout: Rollout, now: datetime) -> Ground:
     """Gather what a start stands on."""
     route = state.routes.get(rollout.plan.route)
     return Ground(
-        flag=state.ruleset.document(rollout.plan.flag),
+        flag=flag_in_force(state, rollout, now),
         route_flag=route.flag if route else None,
         backends=tuple(route.backends) if route else (),
         killed=killed_why(state, rollout) is not None,
         others=[each for each in state.rollouts.values() if each.id != rollout.id],
         now=now,
     )
+
+
+def flag_in_force(state: State, rollout: Rollout, now: datetime) -> Flag | None:
+    """Return the rollout's flag as its schedule has made it by now, None when there is no such flag."""
+    flag = state.ruleset.document(rollout.plan.flag)
+    return None if flag is None else effective(flag, now.timestamp())
 
 
 def killed_why(state: State, rollout: Rollout) -> str | None:

@@ -12,6 +12,7 @@ from app.errors import ProblemError
 from app.metrics import Metrics
 from app.notices.model import NoticeKind
 from app.refresh import Live, State
+from app.steering.facts import flag_in_force
 from app.stores.records import Collection
 from rollouts.model import Rollout
 from rollouts.moves import Move, MoveKind, moved
@@ -46,7 +47,7 @@ class Made(NamedTuple):
 
 def making(state: State, rollout: Rollout, move: Move, now: datetime) -> Made:
     """Return what a move wants written in a state: the rollout, the flag if it is touched, nothing if nothing moves."""
-    flag = state.ruleset.document(rollout.plan.flag)
+    flag = flag_in_force(state, rollout, now)
     touched = None if flag is None else flag_after(flag, rollout, move)
     version = 0 if flag is None else flag.version + (touched is not None)
     document = moved(rollout, move, now, version)

@@ -14,7 +14,7 @@ from app.lanes import LaneBook
 from app.metrics import Metrics
 from app.refresh import Live
 from app.steering.controller import Controller
-from app.steering.facts import BreakerWatch
+from app.steering.facts import BreakerWatch, flag_in_force
 from app.steering.judging import Judging
 from app.steering.leading import Leading
 from app.steering.moving import Mover, Notify
@@ -41,7 +41,7 @@ class Steering(NamedTuple):
     def outlook(self, key: str, order: Order, by: By) -> Outlook:
         """Say what an order would do, and do nothing. Raises ProblemError as the order would, and KeyError."""
         made = self.mover.rehearse(lambda state: obeyed(state, state.rollouts[key], order, self.clock.now()), by)
-        return outlook_of(made, self.live.state.ruleset.document(made.rollout.plan.flag))
+        return outlook_of(made, flag_in_force(self.live.state, made.rollout, self.clock.now()))
 
     async def roll_back(self, route: str, why: str) -> None:
         """Roll back what is active on a route, for an alert. Raises ProblemError, 409 when nothing is."""

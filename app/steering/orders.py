@@ -78,7 +78,7 @@ def _answer(state: State, rollout: Rollout, order: Order, now: datetime) -> Answ
     if order.command is Command.START:
         return commands.start(rollout, order.by, ground_of(state, rollout, now))
     if order.command is Command.RESUME:
-        return commands.resume(rollout, order.by, facts_of(state, rollout))
+        return commands.resume(rollout, order.by, facts_of(state, rollout, now))
     if order.command in STEPPING:
-        return STEPPING[order.command](rollout, order.by, facts_of(state, rollout), order.to)
+        return STEPPING[order.command](rollout, order.by, facts_of(state, rollout, now), order.to)
     return PLAIN[order.command](rollout, order.by)

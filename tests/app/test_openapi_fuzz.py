@@ -40,6 +40,8 @@ MEANT = {
     "POST /flags",
     "POST /flags/{key}/evaluate",
     "POST /flags/{key}/revert",
+    "POST /flags/{key}/schedule",
+    "POST /ofrep/v1/evaluate/flags/{key}",
     "POST /outcomes",
     "POST /rollouts",
     "POST /routes",
@@ -50,7 +52,7 @@ MEANT = {
     "PUT /routes/{name}",
     "PUT /segments/{name}",
 }
-"""Operations that refuse what no schema can: weights of another sum, versions of yesterday, ids of no decision."""
+"""Operations that refuse what no schema can: weights of another sum, old versions, ids of no decision, no key."""
 
 CONFORMANCE = [
     not_a_server_error,
@@ -131,7 +133,8 @@ def check(fuzzed: Fuzzed, operation: Any, mode: GenerationMode, *more: Any) -> N
             case.path_parameters = {name: KNOWN.get(name, given) for name, given in case.path_parameters.items()}
         answer = fuzzed.ask(case)
         case.validate_response(answer, checks=[*CONFORMANCE, *more])
-        is_told_apart = answer.status_code < 400 or answer.headers["content-type"] == PROBLEM_TYPE
+        type_of_refusal = "application/json" if "/ofrep/" in case.path else PROBLEM_TYPE
+        is_told_apart = answer.status_code < 400 or answer.headers["content-type"] == type_of_refusal
         assert is_told_apart or answer.status_code == 503, answer.text
 
     call()

@@ -14,6 +14,7 @@ from flags.ruleset import Ruleset
 from tests.flags.strategies import VARIANT_SETS, documents, serves, thorough
 
 VARIANTS = VARIANT_SETS[-1]
+NOW = 1_800_000_000.0
 USERS: tuple[dict[str, Any], ...] = tuple({"targetingKey": key} for key in ("", [], *map(str, range(300))))
 
 
@@ -35,7 +36,7 @@ def changes(draw: st.DrawFn) -> tuple[Flag, Flag]:
 @thorough
 def test_a_change_that_does_not_raise_gives_nobody_more_than_the_off_variant(change: tuple[Flag, Flag]) -> None:
     before, after = change
-    if not raises(before, after):
+    if not raises(before, after, NOW):
         was, will = Ruleset.of([before]), Ruleset.of([after])
         for context in USERS:
             if evaluate(was, "x", context, 0.0).variant == before.off_variant:
@@ -48,7 +49,7 @@ def test_a_percentage_raises_when_it_goes_up_and_only_then(document: dict[str, A
     flag = Flag.model_validate(document | {"enabled": True})
     if growing_variant(flag) != flag.off_variant:
         before, after = rolled_out(flag, one / 1000), rolled_out(rolled_out(flag, one / 1000), other / 1000)
-        assert raises(before, after) is (weight_of_variant(after, growing_variant(flag)) > one)
+        assert raises(before, after, NOW) is (weight_of_variant(after, growing_variant(flag)) > one)
 
 
 FLAG = rolled_out(Flag.model_validate({"key": "x"}), 50)
@@ -72,12 +73,12 @@ FLAG = rolled_out(Flag.model_validate({"key": "x"}), 50)
     ids=str,
 )
 def test_what_cannot_be_told_apart_from_raising_counts_as_raising(changed: dict[str, Any], expected: bool) -> None:
-    assert raises(FLAG, Flag.model_validate(FLAG.model_dump() | changed)) is expected
+    assert raises(FLAG, Flag.model_validate(FLAG.model_dump() | changed), NOW) is expected
 
 
 def test_enabling_raises_whatever_the_default_is() -> None:
     disabled = FLAG.model_copy(update={"enabled": False})
-    assert raises(disabled, rolled_out(FLAG, 0))
+    assert raises(disabled, rolled_out(FLAG, 0), NOW)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_enabling_raises_whatever_the_default_is() -> None:
 )
 def test_giving_nobody_another_variant_raises_from_no_default(default: dict[str, Any]) -> None:
     before = Flag.model_validate(FLAG.model_dump() | {"default": default})
-    assert not raises(before, rolled_out(before, 0, "on"))
+    assert not raises(before, rolled_out(before, 0, "on"), NOW)
 
 
 def ruled(*served: dict[str, Any]) -> Flag:
@@ -116,5 +117,5 @@ def test_taking_out_a_rule_raises_unless_it_gave_another_variant(
 ) -> None:
     flag = ruled(*before)
     after = flag.model_copy(update={"rules": tuple(flag.rules[at] for at in kept)})
-    assert raises(flag, after) is expected
-    assert raises(after, flag)
+    assert raises(flag, after, NOW) is expected
+    assert raises(after, flag, NOW)

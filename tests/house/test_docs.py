@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from app.alerts.model import Did, OwnAlert, Severity
-from app.api import baselines, dashboard
+from app.api import baselines, dashboard, schedules
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
@@ -28,6 +28,7 @@ from flags.conditions import Buckets, Compare, Operator
 from flags.kills import Kill
 from flags.model import Flag, Prerequisite, Rule, Target
 from flags.names import OPENFEATURE_REASON, Kind, Reason
+from flags.schedule import Ramp, Scheduled
 from flags.segment import Segment
 from flags.serve import Share
 from rollouts.evidence import Verdict
@@ -88,6 +89,9 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag: comparison": Compare,
     "Flag: bucket": Buckets,
     "Segment": Segment,
+    "Flag: schedule entry": Scheduled,
+    "Flag: ramp": Ramp,
+    "Flag: schedule in force": schedules.ScheduleNow,
     "Route": Route,
     "Route: source": Source,
     "Route: backend": Backend,

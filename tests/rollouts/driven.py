@@ -103,7 +103,7 @@ class Driven:
         """Write the flag and the rollout as the move wants them, both or none."""
         after = flag_after(self.flag, self.rollout, move)
         if after is not None:
-            assert self.killed is None or not raises(self.flag, after), "a kill would refuse it"
+            assert self.killed is None or not raises(self.flag, after, 0.0), "a kill would refuse it"
             self.flag = Flag.model_validate(after.model_dump() | {"version": self.flag.version + 1})
             self.changed_by = "crossfade"
         self.rollout = moved(self.rollout, move, self.now, self.flag.version)

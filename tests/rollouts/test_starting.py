@@ -166,7 +166,7 @@ def test_cohorts_of_an_aborted_rollout_leave_with_the_next_ones_rollback() -> No
 
 def test_withdrawing_is_no_raise_so_a_killed_flag_can_be_rolled_back() -> None:
     it = Driven().start()
-    assert not raises(it.flag, withdrawn(it.flag, it.rollout.plan, "new"))
+    assert not raises(it.flag, withdrawn(it.flag, it.rollout.plan, "new"), 0.0)
 
 
 def test_a_variant_that_is_gone_has_no_share_to_take_away() -> None:

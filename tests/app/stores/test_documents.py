@@ -13,6 +13,7 @@ from tests.app.stores.changes import NOW, change
 from tests.app.stores.conftest import Keeper, KeeperPlace, state_of
 
 WRITERS = 20
+SCHEDULED = '{"key":"x","schedule":[{"at":"2027-01-15T11:00:00.250000+01:00","percentage":25.0}]}'
 
 
 async def test_a_new_place_is_at_revision_zero_of_an_epoch_of_its_own(
@@ -50,7 +51,7 @@ async def test_writing_nothing_changes_nothing(keeper: Keeper) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["{}", "1.0", '{"a":1.0,"b":[ ]}', " 1e2 ", '"ключ 🔑 \\u0000"', "null", "x" * 1_000_000]
+    "body", ["{}", "1.0", '{"a":1.0,"b":[ ]}', " 1e2 ", '"ключ 🔑 \\u0000"', "null", "x" * 1_000_000, SCHEDULED]
 )
 async def test_a_body_comes_back_byte_for_byte(keeper_place: KeeperPlace, body: str) -> None:
     async with keeper_place() as keeper:

@@ -1,0 +1,24 @@
+"""What OFREP's endpoints work with, in one place."""
+
+from collections.abc import Callable
+
+from app.clock import Clock
+from app.metrics import Metrics
+from app.ofrep.answers import Answers
+from app.ofrep.streams import ChangeStreams
+from app.ofrep.tokens import StreamTokens
+from app.ofrep.turns import by_schedules
+from app.quotas import Quotas
+from app.settings import Settings
+
+
+class Ofrep:
+    """Answers that are written, who may ask how often, who listens, and the tokens of those who cannot send headers."""
+
+    def __init__(self, settings: Settings, clock: Clock, chance: Callable[[], float], metrics: Metrics) -> None:
+        self.answers = Answers(settings.flag_set)
+        self.quotas = Quotas(settings.ofrep_calls_per_s)
+        self.streams = ChangeStreams(clock, settings.ofrep_streams, settings.ofrep_stream_s, chance)
+        self.streams.turn_by(by_schedules)
+        self.tokens = StreamTokens()
+        metrics.show_streams(lambda: self.streams.count)

@@ -1,0 +1,110 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+
+from app.cli.instants import at_both, instant
+from app.cli.schedules import _ramp
+from tests.app.cli.conftest import Crossfade
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+
+def ahead(hours: float) -> str:
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat(timespec="seconds")
+
+
+def test_a_schedule_is_added_to_shown_and_cleared(crossfade: Crossfade, flag: str) -> None:
+    assert "nothing is to come" in crossfade("flags", "schedule", flag).stdout
+    ramp = ("flags", "schedule", flag, "--ramp", "10:50", "--from", ahead(-1), "--until", ahead(1))
+    crossfade(*ramp, "--reason", "as agreed")
+    added = crossfade("flags", "schedule", flag, "--at", ahead(2), "--disable")
+    assert added.exit_code == 0, added.stderr
+    [now] = [line for line in added.stdout.splitlines() if line.startswith("now")]
+    assert 29 < float(now.split()[1]) < 32
+    assert "from 10 to 50 %" in added.stdout
+    assert "running" in added.stdout
+    assert "disabled at 20" in added.stdout
+    listed = crossfade("flags", "list").stdout
+    assert any(line.startswith(flag) and " 30." in line for line in listed.splitlines())
+    shown = crossfade("flags", "get", flag).stdout
+    assert "disabled at 20" in shown
+    cleared = json.loads(crossfade("flags", "schedule", flag, "--clear", "--json").stdout)
+    assert (cleared["entries"], 29 < cleared["percentage"] < 32) == ([], True)
+
+
+def test_setting_a_percentage_says_what_was_dropped_and_what_is_to_come(crossfade: Crossfade, flag: str) -> None:
+    crossfade("flags", "schedule", flag, "--at", ahead(-1), "--percentage", "25%")
+    crossfade("flags", "schedule", flag, "--at", ahead(1), "--percentage", "80", "--variant", "new")
+    told = crossfade("rollout", "set", flag, "30").stdout.splitlines()
+    assert told[0].startswith(f'Flag "{flag}" serves 30 % new')
+    assert told[1].startswith("Taken out of its schedule: 25 %, since 20")
+    assert told[2].startswith("Still to come: 80 % new at 20")
+
+
+def test_history_shows_what_the_schedule_did(crossfade: Crossfade, flag: str) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=0.4)
+    crossfade("flags", "schedule", flag, "--at", at.isoformat(), "--percentage", "25")
+    while datetime.now(UTC) <= at:
+        crossfade("flags", "schedule", flag)
+    found = crossfade("flags", "history", flag).stdout
+    assert "25 % new, 75 % legacy" in found.splitlines()[1]
+    assert "schedule" in found.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--percentage", "25"),
+        ("--at", "tomorrow", "--percentage", "25"),
+        ("--at", "2027-01-01T09:00Z", "--ramp", "0-50"),
+        ("--clear", "--at", "2027-01-01T09:00Z"),
+        ("--at", "2027-01-01 09:00 Atlantis/Nowhere", "--percentage", "25"),
+        ("--at", "2027-10-31 02:30 Europe/Berlin", "--percentage", "25"),
+    ],
+)
+def test_what_is_not_meant_is_told_and_not_sent(crossfade: Crossfade, flag: str, arguments: tuple[str, ...]) -> None:
+    assert crossfade("flags", "schedule", flag, *arguments).exit_code == 2
+    assert json.loads(crossfade("flags", "get", flag, "--json").stdout)["version"] == 1
+
+
+def test_an_entry_without_an_end_is_refused_by_the_service_with_what_to_give(crossfade: Crossfade, flag: str) -> None:
+    refused = crossfade("flags", "schedule", flag, "--at", "2027-01-01T09:00Z", "--ramp", "0:50")
+    assert refused.exit_code != 0
+    assert '"until" says when a ramp ends' in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-12-01T09:00Z", "2026-12-01T09:00:00+00:00"),
+        ("2026-12-01T09:00+05:30", "2026-12-01T03:30:00+00:00"),
+        ("2026-12-01 09:00 +05:30", None),
+        ("2026-12-01 09:00+01:00", "2026-12-01T08:00:00+00:00"),
+        ("2026-07-01 09:00 Europe/Berlin", "2026-07-01T07:00:00+00:00"),
+        ("2026-12-01T09:00 Europe/Berlin", "2026-12-01T08:00:00+00:00"),
+        ("2026-12-01 Europe/Berlin", "2026-11-30T23:00:00+00:00"),
+        ("2027-03-28 02:30 Europe/Berlin", None),
+        ("2027-10-31 02:30 Europe/Berlin", None),
+        ("2026-12-01T09:00Z Europe/Berlin", None),
+        ("soon", None),
+    ],
+)
+def test_a_time_is_read_in_any_zone_and_never_where_clocks_are_put(text: str, expected: str | None) -> None:
+    if expected is None:
+        with pytest.raises(typer.BadParameter):
+            instant(text)
+    else:
+        assert instant(text).astimezone(UTC).isoformat() == expected
+
+
+def test_a_time_without_a_zone_is_this_machines_and_is_shown_in_both() -> None:
+    local = instant("2026-12-01 09:00")
+    assert local == datetime(2026, 12, 1, 9).astimezone()
+    shown = at_both("2026-12-01T09:00:00Z")
+    assert shown.startswith("2026-12-01 09:00 UTC")
+
+
+def test_a_ramp_is_two_percentages() -> None:
+    assert _ramp("0:50%") == {"from": 0, "to": 50}
