@@ -21,6 +21,7 @@ from app.api import (
     comparison,
     dashboard,
     flags,
+    housekeeping,
     kill_switch,
     notices,
     outcome_export,
@@ -63,6 +64,7 @@ DOCUMENT_PATHS = {"/flags", "/flags/{key}", "/routes", "/routes/{name}", "/impor
 
 ROUTERS = (
     flags.router,
+    housekeeping.router,
     routes.router,
     rollouts.router,
     comparison.router,

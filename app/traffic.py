@@ -7,6 +7,7 @@ import structlog
 
 from app.clock import Clock
 from app.decision_ids import DecisionIds
+from app.housekeeping.seen import Seen
 from app.lanes import LaneBook
 from app.metrics import Metrics
 from app.refresh import Live
@@ -47,7 +48,7 @@ class Traffic:
     """Decides calls and carries them; no store is asked on the way."""
 
     def __init__(
-        self, live: Live, lanes: LaneBook, send: Send, metrics: Metrics, clock: Clock, ids: DecisionIds
+        self, live: Live, lanes: LaneBook, send: Send, metrics: Metrics, clock: Clock, ids: DecisionIds, seen: Seen
     ) -> None:
         self._live = live
         self._lanes = lanes
@@ -55,11 +56,13 @@ class Traffic:
         self._metrics = metrics
         self._clock = clock
         self._make_id = ids.make
+        self._note = seen.note
 
     def choose(self, route: Route, context: Context) -> Choice:
         """Decide where a call of the route goes."""
         ruleset = self._live.state.ruleset
         decision = evaluate(ruleset, route.flag, context, self._clock.wall())
+        self._note(route.flag, decision.variant)
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         self._metrics.count_decision(route.name, chosen.decided, chosen.reason)
         unit = context.get(ruleset.hashed_by(route.flag))

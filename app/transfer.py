@@ -50,8 +50,11 @@ class Difference(NamedTuple):
     expected: int
 
 
-def exported(state: State) -> Documents:
-    """Return every flag by key and every route by name."""
+def exported(state: State, key: str | None = None) -> Documents:
+    """Return every flag by key and every route by name, or one flag with the flags that it stands on."""
+    if key is not None:
+        found = _with_foundations(state.flags, key)
+        return Documents(flags=tuple(found[name] for name in _prerequisites_first(found)))
     flags = sorted(state.flags.values(), key=lambda flag: flag.key)
     return Documents(flags=tuple(flags), routes=tuple(sorted(state.routes.values(), key=lambda route: route.name)))
 
@@ -113,7 +116,12 @@ def _difference(
         return Difference(collection, key, Action.CREATE, (), after, expected)
     if after is None:
         return Difference(collection, key, Action.DELETE, (), None, expected)
-    return Difference(collection, key, Action.UPDATE, tuple(_changed("", old, new)), after, expected)
+    return Difference(collection, key, Action.UPDATE, field_changes(old, new), after, expected)
+
+
+def field_changes(old: JsonValue, new: JsonValue) -> tuple[FieldChange, ...]:
+    """Return the fields that differ between two plain documents."""
+    return tuple(_changed("", old, new))
 
 
 def _plain(document: BaseModel | None) -> Any:
@@ -137,6 +145,17 @@ def _changed(path: str, old: Any, new: Any) -> Iterator[FieldChange]:
 
 def _same_order(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return [name for name in old if name in new] == [name for name in new if name in old]
+
+
+def _with_foundations(flags: Mapping[str, Flag], key: str) -> Mapping[str, Flag]:
+    found: dict[str, Flag] = {}
+    wanted = [key]
+    while wanted:
+        name = wanted.pop()
+        if name in flags and name not in found:
+            found[name] = flags[name]
+            wanted += [item.flag for item in flags[name].prerequisites]
+    return found
 
 
 def _prerequisites_first(flags: Mapping[str, Flag]) -> Sequence[str]:

@@ -1,13 +1,14 @@
 """Which flags have done their work: expired, older than their kind lives, settled for long, or asked by nobody."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from .model import Flag, Serve
+from .bucketing import BUCKETS
+from .model import Flag
 from .names import Kind
-from .prerequisites import dependants
+from .serve import Serve
 
 DAYS = 14
 """For how many days a flag is settled or unused before it is stale."""
@@ -64,8 +65,10 @@ def is_lasting(flag: Flag) -> bool:
 def settled_variant(flag: Flag) -> str | None:
     """Return the variant that everybody gets, None when there may be several.
 
-    A caller without the attribute that a split hashes is nobody in this.
+    A caller without the attribute that a split hashes is nobody in this. What has a schedule is on its way.
     """
+    if flag.schedule:
+        return None
     if not flag.enabled:
         return flag.off_variant
     given = {*_given(flag.default), *(target.variant for target in flag.targets)}
@@ -77,30 +80,27 @@ def settled_variant(flag: Flag) -> str | None:
 
 def with_prerequisites(flags: Mapping[str, Flag], last: Mapping[str, datetime]) -> Mapping[str, datetime]:
     """Return when flags were evaluated last, as themselves or on the way to one that they are a prerequisite of."""
-    above = dependants(flags)
     latest = dict(last)
     for key in sorted(last, key=lambda key: last[key], reverse=True):
-        _carry_down(key, last[key], flags, above.keys(), latest)
+        below = [key]
+        while below:
+            flag = flags.get(below.pop())
+            earlier = [name for name in _foundations(flag) if name not in latest or latest[name] < last[key]]
+            latest |= dict.fromkeys(earlier, last[key])
+            below += earlier
     return latest
 
 
-def _carry_down(
-    key: str, at: datetime, flags: Mapping[str, Flag], prerequisites: Iterable[str], latest: dict[str, datetime]
-) -> None:
-    """Note a time for what a flag stands on, however deep; whatever has a later one has carried it down already."""
-    below = [key]
-    while below:
-        flag = flags.get(below.pop())
-        for item in flag.prerequisites if flag else ():
-            if item.flag in prerequisites and (item.flag not in latest or latest[item.flag] < at):
-                latest[item.flag] = at
-                below.append(item.flag)
+def _foundations(flag: Flag | None) -> list[str]:
+    return [] if flag is None else [item.flag for item in flag.prerequisites]
 
 
 def _given(serve: Serve) -> tuple[str, ...]:
     if serve.split is None:
         return serve.variants()
-    return tuple(share.variant for share in serve.split if share.weight)
+    first, *rest = serve.split
+    grown = (first.variant,) if first.weight else ()
+    return grown + tuple(each.variant for each in rest if first.weight < BUCKETS and each.among_the_rest())
 
 
 def _is_old(flag: Flag, life: Life, now: datetime) -> bool:

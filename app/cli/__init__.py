@@ -9,6 +9,7 @@ from app.cli import (
     baseline,
     breakers,
     compare,
+    copying,
     demo,
     explain,
     flags,
@@ -23,6 +24,7 @@ from app.cli import (
     routes,
     serve,
     simulate,
+    stale,
     status,
     stores,
     tokens,
@@ -55,6 +57,8 @@ app = typer.Typer(
 )
 for part in (rollouts, rollout_orders, rollout_watch, plans, simulate):
     rollout.commands.add_typer(part.commands)
+for part in (stale, copying):
+    flags.commands.add_typer(part.commands)
 for module in (serve, demo, status, kills, alerts, breakers, monitor, compare, transfer, stores):
     app.add_typer(module.commands)
 app.add_typer(flags.commands, name="flags")

@@ -56,10 +56,11 @@ def import_documents(
     from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
 
     asked = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower(), "reason": reason}
-    show(service.post("/import", document_in(file), **asked).having("items"), _blocks)
+    show(service.post("/import", document_in(file), **asked).having("items"), imported_blocks)
 
 
-def _blocks(imported: dict[str, Any]) -> Iterator[Block]:
+def imported_blocks(imported: dict[str, Any]) -> Iterator[Block]:
+    """Show each field that an import changes or would change, before and after."""
     if imported["items"]:
         yield Table(["DOCUMENT", "ACTION", "FIELD", "BEFORE", "AFTER"], [*_rows(imported["items"])])
         yield ""

@@ -9,4 +9,4 @@ from app.stores.steering import Steering
 
 
 class Aftermath(SqlOutcomes, Measures, Baselines, Steering, Alerts, Evaluated):
-    """Outcomes, measures, what rollouts stand on, alerts, notices and when flags were evaluated; one `async with` for each instance."""
+    """Outcomes, measures, what rollouts stand on, alerts, notices, evaluated flags; one `async with` for each."""

@@ -1,6 +1,7 @@
 """When each variant of a flag was given last, and which flags others were told to be stale, in an SQL database."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select
@@ -32,7 +33,7 @@ class Evaluated(Database):
         in_order = sorted(rows)
         for start in range(0, len(in_order), AT_ONCE):
             some = [each._asdict() for each in in_order[start : start + AT_ONCE]]
-            await self._write(lambda connection, some=some: _keep(connection, some))
+            await self._write(partial(_keep, rows=some))
 
     async def note_evaluations_since(self, at: int) -> None:
         """Keep since when evaluations are noted, unless that is known."""
@@ -51,9 +52,14 @@ class Evaluated(Database):
         found = await self._read(lambda connection: connection.execute(wanted.order_by(*_PLACE)).all())
         return [LastEvaluated(*row) for row in found]
 
-    async def forget_evaluated(self, flags: Sequence[str]) -> None:
-        """Forget the times of flags."""
-        gone = delete(FLAGS_EVALUATED).where(FLAGS_EVALUATED.c.flag.in_(flags))
+    async def noted_since(self) -> int | None:
+        """Return since when evaluations are noted, None for never, in seconds since 1970."""
+        _, _, at = next(iter(await self.evaluated(NOBODY[0])), (None, None, None))
+        return at
+
+    async def forget_evaluated(self, flag: str) -> None:
+        """Forget the times of a flag."""
+        gone = delete(FLAGS_EVALUATED).where(FLAGS_EVALUATED.c.flag == flag)
         await self._write(lambda connection: connection.execute(gone))
 
     async def told_stale(self) -> Mapping[str, int]:
@@ -70,9 +76,9 @@ class Evaluated(Database):
 
         return await self._write(claim)
 
-    async def forget_stale(self, flags: Sequence[str]) -> None:
-        """Forget that flags were told to be stale."""
-        gone = delete(FLAGS_TOLD_STALE).where(FLAGS_TOLD_STALE.c.flag.in_(flags))
+    async def forget_stale(self, flag: str) -> None:
+        """Forget that a flag was told to be stale."""
+        gone = delete(FLAGS_TOLD_STALE).where(FLAGS_TOLD_STALE.c.flag == flag)
         await self._write(lambda connection: connection.execute(gone))
 
 

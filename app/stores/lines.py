@@ -52,9 +52,9 @@ class Lines(Database):
     async def created(self, collection: Collection, keys: Sequence[str]) -> Mapping[str, datetime]:
         """Return by key when documents were made, those that were deleted and made again the last time."""
         made = (JOURNAL.c.collection == collection) & (JOURNAL.c.action == Action.CREATE) & JOURNAL.c.key.in_(keys)
-        question = select(JOURNAL.c.key, func.max(JOURNAL.c.at)).where(made).group_by(JOURNAL.c.key)
+        question = select(JOURNAL.c.key, func.max(JOURNAL.c.at).label("at")).where(made).group_by(JOURNAL.c.key)
         found = await self._read(lambda connection: connection.execute(question).all())
-        return {key: at for key, at in found}
+        return {row.key: row.at for row in found}
 
 
 def entry_of(row: Row[Any]) -> Entry:
