@@ -35,6 +35,7 @@ from app.siblings import Place, Scrape, among, scrape_alone
 from app.signing import KEY_NAME, key_of
 from app.standing import Standing
 from app.steering.opening import Steering, steering
+from app.sticky_tokens import StickyTokens
 from app.stores.aftermath import Aftermath
 from app.stores.records import Collection, Store
 from app.switch import Switch
@@ -91,9 +92,9 @@ async def wire(
     book = Book(metrics, clock)
     hurries = None if hurry is None else hurry.add
     lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
-    ids = DecisionIds()
+    ids, sticky = DecisionIds(), StickyTokens()
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
-    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids), alert)
+    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids, sticky), alert)
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
@@ -107,7 +108,7 @@ async def wire(
         sync = await opening.in_common(ground, lanes, hurry)
         outcomes = await opening.outcomes(ground, ids, book)
         seen = await opening.seen(ground, outcomes.kept)
-        traffic = Traffic(live, lanes, send, metrics, clock, ids, seen)
+        traffic = Traffic(live, lanes, send, metrics, clock, ids, sticky, seen)
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
@@ -138,9 +139,13 @@ def _signing_key(state: State, settings: Settings) -> bytes | None:
     return key_of(kept.secret) if kept else None
 
 
-def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, ids: DecisionIds) -> None:
+def _watch(
+    state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, ids: DecisionIds, sticky: StickyTokens
+) -> None:
     lanes.sync(state.routes)
-    ids.use(_signing_key(state, settings))
+    key = _signing_key(state, settings)
+    ids.use(key)
+    sticky.use(key)
     documents = {
         Collection.FLAG: len(state.ruleset.living),
         Collection.ROUTE: len(state.routes),
