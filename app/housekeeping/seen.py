@@ -82,10 +82,10 @@ class Seen:
         """Keep everything. Raises StoreUnavailableError, and nothing is lost then."""
         async with self._turn:
             now = int(self._clock.wall())
+            self._gather(now)
             if not self._has_begun:
                 await self._kept.note_evaluations_since(now)
                 self._has_begun = True
-            self._gather(now)
             taken = dict(self._waiting)
             await self._kept.add_evaluated([LastEvaluated(*place, at) for place, at in taken.items()])
             self._waiting = {place: at for place, at in self._waiting.items() if taken.get(place) != at}
