@@ -67,10 +67,14 @@ def _other(url: str, token: str) -> Iterator[Service]:
     from app.cli.settings import client_settings  # noqa: PLC0415 - httpx and pydantic are slow to import
     from app.cli.transport import connected  # noqa: PLC0415
 
-    # an empty token, rather than none: that of this deployment is nobody else's
-    settings = client_settings(url, token)
-    with connected(settings) as send:
-        yield Service(settings.url, send)
+    try:
+        # an empty token, rather than none: that of this deployment is nobody else's
+        settings = client_settings(url, token)
+        with connected(settings) as send:
+            yield Service(settings.url, send)
+    except CommandError as error:
+        told = str(error).replace("CROSSFADE_URL", "--to").replace("CROSSFADE_TOKEN", "CROSSFADE_TO_TOKEN")
+        raise CommandError(error.code, f"{url}: {told}", problem=error.problem) from error
 
 
 def _flag_at(target: Service, key: str) -> Mapping[str, Any] | None:
@@ -87,7 +91,7 @@ def _check_foundations(target: Service, flag: Mapping[str, Any], copied: Any) ->
     """Raise CommandError when the target lacks a prerequisite that is not copied."""
     for item in flag["prerequisites"]:
         if item["flag"] not in copied and _flag_at(target, item["flag"]) is None:
-            told = f'{target.url} has no flag "{item["flag"]}", which flag "{flag["key"]}" has as a prerequisite.'
+            told = f'there is no flag "{item["flag"]}", which flag "{flag["key"]}" has as a prerequisite.'
             raise CommandError(Exit.NOT_FOUND, told, "Copy it too, with --with-prerequisites, or first.")
 
 
