@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from app.alerts.model import Did, OwnAlert, Severity
 from app.api import baselines, dashboard
+from app.api.housekeeping import Skip
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
@@ -29,6 +30,7 @@ from flags.kills import Kill
 from flags.model import Flag, Prerequisite, Rule, Target
 from flags.names import OPENFEATURE_REASON, Kind, Reason
 from flags.serve import Share
+from flags.stale import StaleReason
 from rollouts.evidence import Verdict
 from rollouts.model import Rollout, RolloutState, Stage
 from rollouts.moves import MoveKind
@@ -77,6 +79,8 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Alert severities": Severity,
     "Alert: done": Did,
     "Notice kinds": NoticeKind,
+    "Stale flags": StaleReason,
+    "Evaluations: skipped": Skip,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,
