@@ -13,12 +13,16 @@ from app.refresh import State, write_document
 from app.settings import Settings
 from app.stores.records import Collection, Entry
 from app.transfer import field_changes
+from flags.kills import Kill
 from flags.model import Flag
 from flags.percentage import MAX_PERCENTAGE, growing_variant, weight_of_variant
 
 log = structlog.get_logger("crossfade.notices")
 
 Notify = Callable[[NoticeKind, Mapping[str, JsonValue]], None]
+
+TOLD = {Collection.FLAG, Collection.ROUTE, Collection.SEGMENT}
+"""What is told of; that of kills is their release."""
 
 MOST_NOTICES = 10
 """Changes of one write that have a notice each; those of an import of more are told in one."""
@@ -39,19 +43,23 @@ def announcing(settings: Settings, notify: Notify) -> Announce:
 def announce(notify: Notify, before: State, entries: Sequence[Entry]) -> None:
     """Tell what became of flags, routes and segments, and that kills were released; a kill is told where it is made."""
     try:
-        told = [facts for entry in entries if (facts := facts_of(before, entry)) is not None]
+        told = [entry for entry in entries if entry.collection in TOLD or _is_release(entry)]
+        facts = [_together(told)] if len(told) > MOST_NOTICES else [_facts_of(before, entry) for entry in told]
     except Exception:
         # the change is made, whatever is wrong with telling it
         log.exception("a change cannot be told")
         return
-    if len(told) > MOST_NOTICES:
-        told = [_together(told)]
-    for facts in told:
-        notify(NoticeKind.CHANGED, facts)
+    for each in facts:
+        notify(NoticeKind.CHANGED, each)
 
 
-def facts_of(before: State, entry: Entry) -> Mapping[str, JsonValue] | None:
-    """Return what is told of a change, None for what nobody is told of."""
+def _is_release(entry: Entry) -> bool:
+    if entry.collection != Collection.KILL or entry.body is None:
+        return False
+    return Kill.model_validate_json(entry.body).released is not None
+
+
+def _facts_of(before: State, entry: Entry) -> Mapping[str, JsonValue]:
     facts: dict[str, JsonValue] = {
         "collection": entry.collection,
         "key": entry.key,
@@ -62,16 +70,8 @@ def facts_of(before: State, entry: Entry) -> Mapping[str, JsonValue] | None:
     }
     after: Any = None if entry.body is None else orjson.loads(entry.body)
     if entry.collection == Collection.KILL:
-        is_release = entry.body is not None and "released" in after
-        return facts | {"action": "release", "scope": after["scope"], "what": "released"} if is_release else None
-    known: Mapping[str, Callable[[str], BaseModel | None]] = {
-        Collection.FLAG: before.ruleset.document,
-        Collection.ROUTE: before.routes.get,
-        Collection.SEGMENT: before.segments.get,
-    }
-    if entry.collection not in known:
-        return None
-    there = known[entry.collection](entry.key)
+        return facts | {"action": "release", "scope": after["scope"], "what": "released"}
+    there = _document(before, entry)
     old = None if there is None else orjson.loads(write_document(there))
     facts |= {entry.collection: entry.key, "what": _what(old, after)}
     if entry.collection == Collection.FLAG:
@@ -79,14 +79,21 @@ def facts_of(before: State, entry: Entry) -> Mapping[str, JsonValue] | None:
     return facts
 
 
-def _together(told: Sequence[Mapping[str, JsonValue]]) -> Mapping[str, JsonValue]:
-    named: list[JsonValue] = [f"{facts['collection']} {facts['key']} ({facts['action']})" for facts in told]
+def _document(state: State, entry: Entry) -> BaseModel | None:
+    if entry.collection == Collection.FLAG:
+        return state.ruleset.document(entry.key)
+    others: Mapping[str, BaseModel] = state.routes if entry.collection == Collection.ROUTE else state.segments
+    return others.get(entry.key)
+
+
+def _together(told: Sequence[Entry]) -> Mapping[str, JsonValue]:
+    named: list[JsonValue] = [f"{entry.collection} {entry.key} ({entry.action})" for entry in told]
     some = ", ".join(map(str, named[:MOST_NOTICES]))
     return {
         "count": len(told),
         "documents": named[:MOST_NAMED],
-        "actor": told[0]["actor"],
-        "reason": told[0]["reason"],
+        "actor": told[0].actor,
+        "reason": told[0].reason,
         "what": f"{some} and {len(told) - MOST_NOTICES} more",
     }
 

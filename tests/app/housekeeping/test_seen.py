@@ -1,5 +1,6 @@
 """What is given is noted, waits for SQL, and is kept in the end."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -113,8 +114,9 @@ async def test_it_is_kept_every_minute_while_the_service_runs(tmp_path: Path, mo
         await service.with_rag(100)
         await asked(service, "mina")
         kept = service.services.aftermath
-        while not await kept.evaluated("rag-v2"):
-            pass
+        async with asyncio.timeout(20):
+            while not await kept.evaluated("rag-v2"):
+                await asyncio.sleep(0.01)
 
 
 async def asked(service: Service, user: str) -> None:
