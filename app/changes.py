@@ -45,12 +45,19 @@ class Wanted:
 Settle = Callable[[Sequence[Entry]], Awaitable[None]]
 
 
+Announce = Callable[[State, Sequence[Entry]], None]
+"""Tells others of acknowledged changes, and what was in force before; takes no time, and never raises."""
+
+
 class Changes:
     """The only way to write. One writer at a time in a process; the store settles races between processes."""
 
-    def __init__(self, store: Store, live: Live, settle: Settle, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, live: Live, settle: Settle, metrics: Metrics, clock: Clock, announce: Announce
+    ) -> None:
         """Take what keeps documents, what is in force, and what puts acknowledged changes in force."""
         self._store = store
+        self._announce = announce
         self._settle = settle
         self._live = live
         self._metrics = metrics
@@ -79,11 +86,13 @@ class Changes:
 
     async def _decide_and_make(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> Sequence[Entry]:
         async with self._one_at_a_time:
-            changes = self._checked(decide(self._live.state), by)
+            before = self._live.state
+            changes = self._checked(decide(before), by)
             entries = await self._keep(changes) if changes else []
             await self._settle(entries)
         for entry in entries:
             tell(entry, self._metrics)
+        self._announce(before, entries)
         return entries
 
     async def note(self, action: Action, collection: str, key: str, by: By) -> None:

@@ -21,6 +21,7 @@ from app.api import (
     comparison,
     dashboard,
     flags,
+    housekeeping,
     kill_switch,
     notices,
     outcome_export,
@@ -75,6 +76,7 @@ DOCUMENT_PATHS = {
 ROUTERS = (
     flags.router,
     schedules.router,
+    housekeeping.router,
     routes.router,
     segments.router,
     rollouts.router,

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -19,6 +20,8 @@ from app.changes import Settle
 from app.clock import Clock
 from app.decision_ids import DecisionIds
 from app.follow import Follower
+from app.housekeeping.seen import Seen
+from app.housekeeping.watch import Kept, StaleWatch
 from app.keeping import Keeper
 from app.kill_sync import KillSync
 from app.lanes import LaneBook
@@ -26,6 +29,7 @@ from app.measures.book import Book
 from app.measures.carrying import Carrier
 from app.metrics import Metrics
 from app.notices.address import address_of
+from app.notices.model import NoticeKind
 from app.notices.sending import Notices
 from app.outcomes.attribution import Attributor
 from app.outcomes.pipeline import Pipeline
@@ -152,6 +156,23 @@ async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))
     recorder = Recorder(live, pipeline, ids, metrics, clock)
     return Outcomes(Attributor(live, ids, clock, settings), pipeline, recorder, store, carrier)
+
+
+async def seen(ground: Ground, store: Aftermath) -> Seen:
+    """Open what notes which flags are evaluated; what was noted is kept before the store is closed."""
+    _, live, _, clock, stack = ground
+    noting = Seen(live, store, clock, random.random)
+    stack.push_async_callback(noting.close)
+    await stack.enter_async_context(running(noting.run()))
+    return noting
+
+
+async def watch_stale(ground: Ground, store: Store, kept: Aftermath, told: Notices) -> None:
+    """Have somebody look which flags get stale, and tell it if changes are told."""
+    settings, live, _, clock, stack = ground
+    tell = partial(told.notify, NoticeKind.STALE) if settings.notice_changes else None
+    watch = StaleWatch(live, Kept(store, kept), tell, clock, random.random)
+    await stack.enter_async_context(running(watch.run()))
 
 
 async def told(ground: Ground, send: Send, store: Aftermath) -> Notices:

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     notice_secret: Annotated[
         SecretStr | None, Field(min_length=16, max_length=1024, description="Signs notices; unset: not signed.")
     ] = None
+    notice_changes: Annotated[
+        bool, Field(description="Notices of every change of a flag, route or segment too, and of flags that get stale.")
+    ] = False
     outcome_flush_s: Annotated[
         float, Field(gt=0, le=60, description="Seconds an accepted outcome waits at most before it is written.")
     ] = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from app import durability
-from app.changes import By, Settle, away, stale, tell
+from app.changes import Announce, By, Settle, away, stale, tell
 from app.clock import Clock
 from app.errors import Code, ProblemError
 from app.metrics import Metrics
@@ -21,13 +21,16 @@ log = structlog.get_logger("crossfade.kills")
 class Switch:
     """Makes kills and ends them. Nobody who writes anything else is waited for."""
 
-    def __init__(self, store: Store, live: Live, settle: Settle, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, live: Live, settle: Settle, metrics: Metrics, clock: Clock, announce: Announce
+    ) -> None:
         """Take what keeps kills, what is in force, and what puts acknowledged changes in force."""
         self._store = store
         self._live = live
         self._settle = settle
         self._metrics = metrics
         self._clock = clock
+        self._announce = announce
         self._one_release_at_a_time = asyncio.Lock()
 
     async def kill(self, kill: Kill) -> None:
@@ -89,6 +92,7 @@ class Switch:
         await self._settle([entry for entry in entries if entry.revision is not None])
         for entry in entries:
             tell(entry, self._metrics)
+        self._announce(self._live.state, entries)
 
 
 def _not_killed(error: StoreUnavailableError) -> ProblemError:

@@ -7,6 +7,7 @@ import structlog
 
 from app.clock import Clock
 from app.decision_ids import DecisionIds
+from app.housekeeping.seen import Seen
 from app.lanes import LaneBook
 from app.metrics import Metrics
 from app.refresh import Live
@@ -72,6 +73,7 @@ class Traffic:
         clock: Clock,
         ids: DecisionIds,
         tokens: StickyTokens,
+        seen: Seen,
     ) -> None:
         self._live = live
         self._lanes = lanes
@@ -80,6 +82,7 @@ class Traffic:
         self._clock = clock
         self._make_id = ids.make
         self._tokens = tokens
+        self._note = seen.note
 
     def choose(self, route: Route, context: Context, headers: Headers) -> Choice:
         """Decide where a call of the route goes; its headers may hand back a sticky token."""
@@ -89,6 +92,7 @@ class Traffic:
         unit = context.get(ruleset.hashed_by(route.flag))
         if flag is not None and flag.sticky is not None and (who := named_by(unit)):
             decision, stay = self._stayed(route, flag, flag.sticky.ttl_s, decision, who, headers)
+        self._note(route.flag, decision.variant)
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         self._metrics.count_decision(route.name, chosen.decided, chosen.reason)
         return choice_of(Choice, (unit, decision, chosen, self._lanes.of(route.name), stay))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 from app.changes import Wanted, version_of
 from app.refresh import State, write_document
 from app.stores.records import Action, Collection
+from flags.foundations import segments_below, with_prerequisites
 from flags.model import Flag
 from flags.segment import Segment
 from flags.segments import below_first
@@ -54,8 +55,13 @@ class Difference(NamedTuple):
     expected: int
 
 
-def exported(state: State) -> Documents:
-    """Return every flag by key, and every segment and every route by name."""
+def exported(state: State, key: str | None = None) -> Documents:
+    """Return every flag by key, and every segment and route by name; or one flag, with what it stands on."""
+    if key is not None:
+        found = with_prerequisites(state.flags, [key])
+        segments = segments_below(found.values(), state.segments)
+        in_order = tuple(segments[name] for name in _below_first(segments))
+        return Documents(segments=in_order, flags=tuple(found[name] for name in _prerequisites_first(found)))
     return Documents(
         segments=tuple(sorted(state.segments.values(), key=lambda segment: segment.name)),
         flags=tuple(sorted(state.flags.values(), key=lambda flag: flag.key)),
@@ -127,7 +133,12 @@ def _difference(
         return Difference(collection, key, Action.CREATE, (), after, expected)
     if after is None:
         return Difference(collection, key, Action.DELETE, (), None, expected)
-    return Difference(collection, key, Action.UPDATE, tuple(_changed("", old, new)), after, expected)
+    return Difference(collection, key, Action.UPDATE, field_changes(old, new), after, expected)
+
+
+def field_changes(old: JsonValue, new: JsonValue) -> tuple[FieldChange, ...]:
+    """Return the fields that differ between two plain documents."""
+    return tuple(_changed("", old, new))
 
 
 def _plain(document: BaseModel | None) -> Any:

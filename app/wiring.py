@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from app import opening
 from app.alerts.desk import Desk
+from app.announcing import announcing
 from app.auth import digest_of
 from app.backends import BackendClient, Trust
 from app.background import running
@@ -19,6 +20,7 @@ from app.cached import CachedTraffic
 from app.changes import Changes
 from app.clock import Clock
 from app.decision_ids import DecisionIds
+from app.housekeeping.seen import Seen
 from app.lanes import LaneBook
 from app.logins import Logins
 from app.measures.book import Book
@@ -74,6 +76,7 @@ class Services:
     steering: Steering
     ofrep: Ofrep
     draining: asyncio.Event
+    seen: Seen
     logins: Logins = field(default_factory=Logins)
 
 
@@ -110,23 +113,26 @@ async def wire(
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
         store, settle, memory = await opening.opened(ground, standing)
         sync = await opening.in_common(ground, lanes, hurry)
-        changes = Changes(store, live, settle, metrics, clock)
-        switch = Switch(store, live, settle, metrics, clock)
-        traffic = Traffic(live, lanes, send, metrics, clock, ids, sticky)
+        outcomes = await opening.outcomes(ground, ids, book)
+        seen = await opening.seen(ground, outcomes.kept)
+        traffic = Traffic(live, lanes, send, metrics, clock, ids, sticky, seen)
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
-        outcomes = await opening.outcomes(ground, ids, book)
         agreed = outcomes.recorder.agreed
         shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
         told = await opening.told(ground, notice_send, outcomes.kept)
+        await opening.watch_stale(ground, store, outcomes.kept, told)
+        announce = announcing(settings, told.notify)
+        changes = Changes(store, live, settle, metrics, clock, announce)
+        switch = Switch(store, live, settle, metrics, clock, announce)
         steered = await stack.enter_async_context(
             steering(live, lanes, changes, outcomes.kept, told.notify, metrics, clock)
         )
         alerts = await opening.alerts(ground, told, steered.roll_back, switch)
         await stack.enter_async_context(running(ofrep.streams.close_at(draining)))
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        judging = (outcomes, outcomes.kept, book, told, alerts, steered, ofrep, draining)
+        judging = (outcomes, outcomes.kept, book, told, alerts, steered, ofrep, draining, seen)
         yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
 
 

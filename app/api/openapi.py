@@ -18,7 +18,7 @@ OPEN_PATHS = {"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"}
 _VERSIONED = {"/flags/{key}", "/routes/{name}"}
 """Documents, which are only changed by somebody who says which version he read."""
 
-_NAMED_ELSEWHERE = {"/kill-switch", "/alerts/webhook", "/monitoring/dashboard"}
+_NAMED_ELSEWHERE = {"/export", "/kill-switch", "/alerts/webhook", "/monitoring/dashboard"}
 """Where the body or the query names a document, and not the path."""
 
 _VERSION = {"type": "string", "pattern": r'^(\*|"?[0-9]{1,15}"?)$'}

@@ -126,6 +126,7 @@ def optional_version(given: Annotated[int | None, Depends(_version_expected)]) -
 
 
 ServicesOf = Annotated[Services, Depends(_services)]
+Evaluator = Annotated[Principal, Depends(requires(Role.EVALUATE))]
 Reader = Annotated[Principal, Depends(requires(Role.READ))]
 Operator = Annotated[Principal, Depends(requires(Role.OPERATE))]
 Alerter = Annotated[Principal, Depends(requires(Role.ALERT))]

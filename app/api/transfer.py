@@ -43,9 +43,15 @@ class Imported(BaseModel):
 
 
 @router.get("/export", response_model=Documents)
-async def export(services: ServicesOf, _: Reader) -> Response:
-    """Return every segment, flag and route as one document for `POST /import` and seed files; no tokens, no kills."""
-    documents = exported(services.live.state)
+async def export(
+    services: ServicesOf,
+    _: Reader,
+    flag: Annotated[str | None, Query(description="Only this flag, and what it stands on.")] = None,
+) -> Response:
+    """Return all segments, flags and routes as a document that `POST /import` and a seed file take; no tokens, no kills."""
+    if flag is not None and services.live.state.ruleset.document(flag) is None:
+        raise ProblemError(404, Code.UNKNOWN_FLAG, f'there is no flag "{flag}"; GET /flags lists them')
+    documents = exported(services.live.state, flag)
     plain = {name: [_plain(each) for each in getattr(documents, name)] for name in Documents.model_fields}
     return Response(orjson.dumps(plain), media_type="application/json")
 

@@ -9,6 +9,7 @@ from app.cli import (
     baseline,
     breakers,
     compare,
+    copying,
     demo,
     explain,
     flags,
@@ -25,6 +26,7 @@ from app.cli import (
     segments,
     serve,
     simulate,
+    stale,
     status,
     stores,
     tokens,
@@ -57,6 +59,8 @@ app = typer.Typer(
 )
 for part in (rollouts, rollout_orders, rollout_watch, plans, simulate):
     rollout.commands.add_typer(part.commands)
+for part in (stale, copying):
+    flags.commands.add_typer(part.commands)
 for module in (serve, demo, status, kills, alerts, breakers, monitor, compare, transfer, stores):
     app.add_typer(module.commands)
 flags.commands.add_typer(schedules.commands)

@@ -1,4 +1,4 @@
-"""`crossfade flags list | get | create | history | revert`."""
+"""`crossfade flags list | get | create | history | revert`; `stale` and `copy` have modules of their own."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime

@@ -78,20 +78,21 @@ def import_documents(
     if origin is None:
         if attribute or skip_refused:
             raise usage("--attribute and --skip-refused are about a translation; name a system with --from.")
-        show(service.post("/import", document_in(file), **asked).having("items"), _blocks)
+        show(service.post("/import", document_in(file), **asked).having("items"), imported_blocks)
         return
     if prune:
         raise usage("--prune would delete every route, since no other system's FILE holds any; leave it out.")
     from app.cli.translation import imported  # noqa: PLC0415 - translating is for this option alone
 
     done = imported(service, origin, document_in(file), attribute or (), asked, skip_refused=skip_refused)
-    show(done, _blocks)
+    show(done, imported_blocks)
     if done["refusals"] and not skip_refused:
         told = f"{len(done['refusals'])} of {file} cannot be said exactly, and nothing was imported."
         raise CommandError(Exit.REFUSED, told, "Import the rest with --skip-refused.")
 
 
-def _blocks(imported: dict[str, Any]) -> Iterator[Block]:
+def imported_blocks(imported: dict[str, Any]) -> Iterator[Block]:
+    """Show what could not be translated, and each field that an import changes or would change, before and after."""
     if refusals := imported.get("refusals"):
         yield Table(["PLACE", "NOT TRANSLATED BECAUSE"], [[each["place"], each["reason"]] for each in refusals])
         yield ""

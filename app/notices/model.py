@@ -20,6 +20,8 @@ class NoticeKind(StrEnum):
     COMPLETED = "completed"
     ALERT_ACTED = "alert_acted"
     KILLED = "killed"
+    CHANGED = "changed"
+    STALE = "stale"
 
 
 class NoticeResult(StrEnum):
@@ -39,9 +41,11 @@ HEADLINES: Mapping[NoticeKind, str] = {
     NoticeKind.COMPLETED: "Rollout completed",
     NoticeKind.ALERT_ACTED: "A critical alert was acted on",
     NoticeKind.KILLED: "Killed",
+    NoticeKind.CHANGED: "Changed",
+    NoticeKind.STALE: "Stale",
 }
 
-SUBJECTS = ("rollout", "scope", "route", "flag", "did")
+SUBJECTS = ("rollout", "scope", "route", "flag", "segment", "did", "count")
 """Facts that say what it is about, in the order in which they are told."""
 
 _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -69,6 +73,7 @@ def text_of(kind: NoticeKind, facts: Mapping[str, JsonValue]) -> str:
     if isinstance(percentage, int | float):
         told.append(f"at {percentage:g} %")
     line = f"{HEADLINES[kind]}: {', '.join(told)}" if told else HEADLINES[kind]
-    line += f" - {facts['why']}" if facts.get("why") else ""
+    told = [str(facts[name]) for name in ("what", "why", "reason") if facts.get(name)]
+    line += f" - {'; '.join(told)}" if told else ""
     line += f" (by {facts['actor']})" if facts.get("actor") else ""
     return " ".join(line.split()).translate(_MARKUP)[:LONGEST_TEXT]

@@ -1,7 +1,7 @@
 """The store of one process among many: the live state they share, and the journal that remembers it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
@@ -149,6 +149,14 @@ class FleetStore:
     async def version(self, collection: Collection, key: str, version: int) -> Entry | None:
         """Return the journal entry that wrote this version of a document."""
         return await self._journal.version(collection, key, version)
+
+    async def versions(self, collection: Collection, wanted: Sequence[tuple[str, int]]) -> Mapping[str, Entry]:
+        """Return by key the journal entries that wrote these versions, one of each key."""
+        return await self._journal.versions(collection, wanted)
+
+    async def created(self, collection: Collection, keys: Sequence[str]) -> Mapping[str, datetime]:
+        """Return by key when documents were made, those that were deleted and made again the last time."""
+        return await self._journal.created(collection, keys)
 
     async def check(self) -> None:
         """Raise StoreUnavailableError unless the live state answers."""

@@ -1,10 +1,10 @@
 """The lines of the journal: what every store over an SQL database notes, lists and looks up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy import Row, Select, func, insert, select, tuple_
 
 from app.stores.database import Database
 from app.stores.records import Action, Collection, Entry
@@ -41,6 +41,20 @@ class Lines(Database):
         wanted = wanted.order_by(JOURNAL.c.seq.desc()).limit(1)
         found = (await self._read(lambda connection: connection.execute(wanted))).one_or_none()
         return entry_of(found) if found else None
+
+    async def versions(self, collection: Collection, wanted: Sequence[tuple[str, int]]) -> Mapping[str, Entry]:
+        """Return by key the entries that wrote these versions, one of each key, as `version` does for one."""
+        named = tuple_(JOURNAL.c.key, JOURNAL.c.version).in_(wanted)
+        question = _matching(collection, None, None).where(named).order_by(JOURNAL.c.seq)
+        found = await self._read(lambda connection: connection.execute(question).all())
+        return {row.key: entry_of(row) for row in found}
+
+    async def created(self, collection: Collection, keys: Sequence[str]) -> Mapping[str, datetime]:
+        """Return by key when documents were made, those that were deleted and made again the last time."""
+        made = (JOURNAL.c.collection == collection) & (JOURNAL.c.action == Action.CREATE) & JOURNAL.c.key.in_(keys)
+        question = select(JOURNAL.c.key, func.max(JOURNAL.c.at).label("at")).where(made).group_by(JOURNAL.c.key)
+        found = await self._read(lambda connection: connection.execute(question).all())
+        return {row.key: row.at for row in found}
 
 
 def entry_of(row: Row[Any]) -> Entry:

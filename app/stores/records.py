@@ -176,6 +176,12 @@ class Store(Protocol):
     async def version(self, collection: Collection, key: str, version: int) -> Entry | None:
         """Return the journal entry that wrote this version of a document."""
 
+    async def versions(self, collection: Collection, wanted: Sequence[tuple[str, int]]) -> Mapping[str, Entry]:
+        """Return by key the journal entries that wrote these versions, one of each key."""
+
+    async def created(self, collection: Collection, keys: Sequence[str]) -> Mapping[str, datetime]:
+        """Return by key when documents were made, those that were deleted and made again the last time."""
+
     async def check(self) -> None:
         """Raise StoreUnavailableError unless the store answers."""
 

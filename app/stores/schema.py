@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Rises with every migration, and with every new collection, action or field, which an older program cannot read."""
 
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
@@ -213,4 +213,21 @@ BASELINES = Table(
     Column("at", Moment, nullable=False),
     Column("actor", String, nullable=False),
     Column("body", Text, nullable=False),
+)
+
+FLAGS_EVALUATED = Table(
+    "flags_evaluated",
+    METADATA,
+    Column("flag", String, primary_key=True),
+    Column("variant", String, primary_key=True),
+    # seconds since 1970
+    Column("at", WHOLE, nullable=False),
+)
+
+FLAGS_TOLD_STALE = Table(
+    "flags_told_stale",
+    METADATA,
+    Column("flag", String, primary_key=True),
+    # seconds since 1970
+    Column("at", WHOLE, nullable=False),
 )

@@ -254,3 +254,15 @@ def test_numbers_of_another_kind_and_variants_in_another_order_are_differences()
     [order] = changes({"variants": {"a": 1, "b": 2}}, {"variants": {"b": 2, "a": 1}})
     assert (order.field, order.after) == ("variants", {"b": 2, "a": 1})
     assert changes({"variants": {"a": 1, "b": 2}}, {"variants": {"a": 1, "b": 2}}) == ()
+
+
+async def test_one_flag_is_exported_with_what_it_stands_on_and_nothing_else(service: Service) -> None:
+    await service.with_rag(30)
+    for key, below in (("b", "rag-v2"), ("a", "b"), ("c", "a")):
+        wanted = {"flag": below, "variants": ["new" if below == "rag-v2" else "on"]}
+        await service.ok("POST", "/flags", {"key": key, "prerequisites": [wanted]})
+    exported = await service.ok("GET", "/export?flag=a")
+    assert ([flag["key"] for flag in exported["flags"]], exported["routes"]) == (["rag-v2", "b", "a"], [])
+    answer = await service.ok("POST", "/import?dry_run=true", exported)
+    assert (answer["items"], answer["unchanged"]) == ([], 3)
+    assert (await service.ask("GET", "/export?flag=none")).json()["code"] == "unknown_flag"

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from app.alerts.model import Did, OwnAlert, Severity
 from app.api import baselines, dashboard, schedules
+from app.api.housekeeping import Skip
 from app.auth import Role
 from app.cli.exits import MEANING
 from app.errors import Code
@@ -31,6 +32,7 @@ from flags.names import OPENFEATURE_REASON, Kind, Reason
 from flags.schedule import Ramp, Scheduled
 from flags.segment import Segment
 from flags.serve import Share
+from flags.stale import StaleReason
 from rollouts.evidence import Verdict
 from rollouts.model import Rollout, RolloutState, Stage
 from rollouts.moves import MoveKind
@@ -79,6 +81,8 @@ CLOSED_SETS: dict[str, type[StrEnum]] = {
     "Alert severities": Severity,
     "Alert: done": Did,
     "Notice kinds": NoticeKind,
+    "Stale flags": StaleReason,
+    "Evaluations: skipped": Skip,
 }
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag": Flag,

@@ -1,5 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -119,3 +121,23 @@ async def test_a_store_that_is_not_open_says_so(place: Place, ask: Callable[[Sto
         await ask(store)
     with pytest.raises(StoreUnavailableError, match="not open"):
         await ask(store)
+
+
+async def test_versions_of_many_documents_are_read_at_once(store: Store) -> None:
+    for expected, body in enumerate(('{"n": 1}', '{"n": 2}', '{"n": 3}')):
+        await store.write([change("a", expected, body), change("b", expected, body)])
+    await store.write([change("a", 3, None)])
+    found = await store.versions(Collection.FLAG, [("a", 2), ("b", 3), ("b", 9), ("c", 1)])
+    assert {key: (entry.version, entry.body) for key, entry in found.items()} == {
+        "a": (2, '{"n": 2}'),
+        "b": (3, '{"n": 3}'),
+    }
+    assert await store.versions(Collection.FLAG, []) == {}
+
+
+async def test_a_document_is_made_when_it_was_made_last(store: Store) -> None:
+    later = NOW + timedelta(days=1)
+    await store.write([change("a", 0), change("b", 0), change("r", 0, collection=Collection.ROUTE)])
+    await store.write([change("a", 1, None), replace(change("b", 1), at=later)])
+    await store.write([replace(change("a", 0), at=later)])
+    assert await store.created(Collection.FLAG, ["a", "b", "r", "x"]) == {"a": later, "b": NOW}

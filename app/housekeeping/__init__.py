@@ -1,0 +1,1 @@
+"""Which flags are still asked, and which have done their work."""
