@@ -27,6 +27,7 @@ from app.api import (
     probes,
     rollouts,
     routes,
+    ruleset,
     tokens,
     transfer,
 )
@@ -74,6 +75,7 @@ ROUTERS = (
     baselines.router,
     tokens.router,
     audit.router,
+    ruleset.router,
     transfer.router,
     outcome_export.router,
     probes.router,

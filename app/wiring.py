@@ -25,6 +25,7 @@ from app.notices.sending import Notices
 from app.opening import Ground, Outcomes
 from app.quotas import Quotas
 from app.refresh import Live, State
+from app.rulesets import Rulesets
 from app.settings import Settings
 from app.shadows.calls import Shadows
 from app.shadows.ledger import Ledger
@@ -68,6 +69,7 @@ class Services:
     alerts: Desk
     steering: Steering
     logins: Logins = field(default_factory=Logins)
+    rulesets: Rulesets = field(default_factory=Rulesets)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 
