@@ -1,4 +1,4 @@
-"""The ruleset as clients that evaluate by themselves get it: one text for each state in force and each set of scopes."""
+"""The ruleset as clients that evaluate by themselves get it: one text for each state and each set of scopes."""
 
 import hashlib
 from collections.abc import Iterable

@@ -52,7 +52,7 @@ def create_token(
     show: Show,
     name: Id,
     role: Annotated[
-        Role, typer.Option(help="evaluate: data plane; client: that and its rules; operate: percentages; kill: kills.")
+        Role, typer.Option(help="client: evaluate, and the ruleset; operate: percentages; kill: breakers too.")
     ],
     description: Annotated[str, typer.Option(metavar="TEXT", help="Who has it.")] = "",
     days: Annotated[

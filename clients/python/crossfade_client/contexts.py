@@ -1,0 +1,50 @@
+"""OpenFeature's evaluation context as the attributes that flags are decided by."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from types import NoneType
+from typing import Any
+
+from openfeature.evaluation_context import EvaluationContext
+
+from .flags.context import TARGETING_KEY, Context
+
+_PLAIN = frozenset({str, int, float, bool, NoneType})
+"""Types that are JSON as they are."""
+
+
+def context_of(given: EvaluationContext | None) -> Context:
+    """Return the attributes, the targeting key among them; times become RFC 3339 text, one without a zone is in UTC.
+
+    What cannot be JSON counts as not given.
+    """
+    if given is None:
+        return {}
+    context: Context = {**given.attributes}
+    if given.targeting_key is not None:
+        context[TARGETING_KEY] = given.targeting_key
+    return context if _PLAIN.issuperset(map(type, context.values())) else _as_json(context)
+
+
+def _as_json(value: Any) -> Any:
+    # the exact types: a string that is an enumeration's member, too, has to be a string to every operator
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return str.__str__(value)
+        case int():
+            return int(value)
+        case float():
+            return float(value)
+        case datetime():
+            zoned = value if value.tzinfo else value.replace(tzinfo=UTC)
+            return zoned.isoformat().replace("+00:00", "Z")
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return {str(name): _as_json(each) for name, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_as_json(each) for each in value]
+        case _:
+            return None
