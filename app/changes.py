@@ -18,6 +18,7 @@ from app.refresh import Applied, Live, State, write_document
 from app.signing import SigningKey
 from app.stores.records import Action, Change, Collection, Entry, StaleError, Store, StoreUnavailableError
 from flags.model import Flag
+from flags.segment import Segment
 from rollouts.model import Rollout
 from routers.model import Route
 
@@ -148,15 +149,16 @@ def version_of(state: State, collection: Collection, key: str) -> int:
 
 def _document(
     state: State, collection: Collection, key: str
-) -> Flag | Route | Applied | TokenRecord | SigningKey | Rollout | None:
+) -> Flag | Route | Applied | TokenRecord | SigningKey | Rollout | Segment | None:
     if collection is Collection.FLAG:
         return state.ruleset.document(key)
-    others: Mapping[Collection, Mapping[str, Route | Applied | TokenRecord | SigningKey | Rollout]] = {
+    others: Mapping[Collection, Mapping[str, Route | Applied | TokenRecord | SigningKey | Rollout | Segment]] = {
         Collection.ROUTE: state.routes,
         Collection.ENV: state.env,
         Collection.TOKEN: state.records,
         Collection.SIGNING_KEY: state.signing,
         Collection.ROLLOUT: state.rollouts,
+        Collection.SEGMENT: state.segments,
     }
     return others[collection].get(key)
 

@@ -17,6 +17,7 @@ from app.stores.records import Collection, Entry, Snapshot, Stored, StoreUnavail
 from flags.kills import Kill, killed_by
 from flags.model import Flag
 from flags.ruleset import Ruleset
+from flags.segment import Segment
 from rollouts.model import Rollout
 from routers.model import Route
 
@@ -78,6 +79,11 @@ class State:
         """Every flag's document by key."""
         return {key: compiled.document for key, compiled in self.ruleset.living.items()}
 
+    @property
+    def segments(self) -> Mapping[str, Segment]:
+        """Every segment's document by name."""
+        return self.ruleset.segments
+
 
 @contextmanager
 def _nothing_collected() -> Iterator[None]:
@@ -116,7 +122,10 @@ class Live:
         overlay = self.state.overlay.loaded(_with_versions(snapshot, _those(loaded, Kill)))
         killed = killed_by(overlay.in_force.values())
         flags = _those(loaded, Flag).values()
-        ruleset = self.state.ruleset.reloaded(flags, killed, epoch=snapshot.epoch, revision=snapshot.revision)
+        segments = _those(loaded, Segment).values()
+        ruleset = self.state.ruleset.reloaded(
+            flags, killed, segments=segments, epoch=snapshot.epoch, revision=snapshot.revision
+        )
         tokens = Tokens(records.values(), *self._digests)
         applied, signing = _those(loaded, Applied), _those(loaded, SigningKey)
         rollouts = _those(loaded, Rollout)
@@ -206,6 +215,7 @@ _MODELS: Mapping[Collection, type[BaseModel]] = {
     Collection.TOKEN: TokenRecord,
     Collection.SIGNING_KEY: SigningKey,
     Collection.ROLLOUT: Rollout,
+    Collection.SEGMENT: Segment,
 }
 
 
@@ -255,7 +265,7 @@ def _with(
 def _ruleset_after(state: State, entries: Sequence[Entry], overlay: Overlay) -> Ruleset:
     revision = max([state.ruleset.revision, *(entry.revision or 0 for entry in entries)])
     flags = _last_of(entries, Collection.FLAG, Flag)
-    ruleset = state.ruleset.changed(flags, revision)
+    ruleset = state.ruleset.changed(flags, revision, _last_of(entries, Collection.SEGMENT, Segment))
     return ruleset if overlay is state.overlay else ruleset.under(killed_by(overlay.in_force.values()), revision)
 
 

@@ -143,6 +143,7 @@ def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, 
         Collection.KILL: len(state.kills),
         Collection.TOKEN: len(state.records),
         Collection.ROLLOUT: len(state.rollouts),
+        Collection.SEGMENT: len(state.segments),
     }
     metrics.show_rollouts(state.rollouts)
     counts = {collection.value: count for collection, count in documents.items()}

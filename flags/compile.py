@@ -3,7 +3,7 @@
 Order: prerequisites, targets, rules, default; the kill overlay and `enabled` come before them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
@@ -12,9 +12,10 @@ from .compiled import CompiledFlag, LastStep, State, Step
 from .context import MAX_KEY_LENGTH, Context, InvalidKeyError, unit_key, unusual_key
 from .decision import Decision
 from .evaluate import evaluate
-from .model import Flag, Prerequisite, Rule, Serve, Share
+from .model import Flag, Prerequisite, Rule
 from .names import Reason
-from .predicates import predicate
+from .predicates import Predicate, predicate
+from .serve import Serve, Share
 
 Choice = tuple[str, JsonValue]
 
@@ -22,9 +23,9 @@ Choice = tuple[str, JsonValue]
 decision_of = tuple.__new__
 
 
-def compile_flag(flag: Flag) -> CompiledFlag:
-    """Compile the flag; the result knows nothing of other flags or kills."""
-    maker = _Maker(flag)
+def compile_flag(flag: Flag, segments: Mapping[str, Predicate]) -> CompiledFlag:
+    """Compile the flag over compiled segments; the result knows nothing of other flags or kills."""
+    maker = _Maker(flag, segments)
     if not flag.enabled:
         return _constant(flag, "enabled", maker.off(Reason.DISABLED))
     default = maker.serve(flag.default, Reason.DEFAULT, None)
@@ -33,7 +34,7 @@ def compile_flag(flag: Flag) -> CompiledFlag:
 
 def compile_killed(flag: Flag) -> CompiledFlag:
     """Compile the flag as it is under a kill: everyone gets the off variant."""
-    return _constant(flag, "kill", _Maker(flag).off(Reason.KILLED))
+    return _constant(flag, "kill", _Maker(flag, {}).off(Reason.KILLED))
 
 
 def _constant(flag: Flag, step: str, decision: Decision) -> CompiledFlag:
@@ -41,8 +42,9 @@ def _constant(flag: Flag, step: str, decision: Decision) -> CompiledFlag:
 
 
 class _Maker:
-    def __init__(self, flag: Flag) -> None:
+    def __init__(self, flag: Flag, segments: Mapping[str, Predicate]) -> None:
         self.flag = flag
+        self.segments = segments
         self.missing_key = self.off(Reason.TARGETING_KEY_MISSING)
         self.invalid_key = self.off(Reason.INVALID_CONTEXT)
 
@@ -93,7 +95,7 @@ class _Maker:
         return step
 
     def rule(self, rule: Rule) -> Step:
-        matches = predicate(rule.when)
+        matches = predicate(rule.when, self.segments)
         serve = self.serve(rule.serve, Reason.RULE_MATCH, rule.name)
         return lambda context, now, state: serve(context, now, state) if matches(context) else None
 

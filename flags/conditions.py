@@ -1,20 +1,16 @@
 """Conditions on a caller's attributes, as they stand in a document; `predicates.py` compiles them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    JsonValue,
-    StringConstraints,
-    Tag,
-    model_validator,
-)
+from pydantic import Discriminator, Field, JsonValue, Tag, model_validator
 
+from .bucketing import BUCKETS
+from .context import TARGETING_KEY
+from .names import MURMUR3_100K, Bucketing, SegmentName
+from .part import AttributeName, Part, Salt
+from .serve import By
 from .values import Value
 
 MAX_DEPTH = 8
@@ -37,14 +33,10 @@ class Operator(StrEnum):
     EXISTS = "exists"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
-
-
-class Compare(_Part):
+class Compare(Part):
     """One attribute against one value."""
 
-    attribute: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    attribute: AttributeName
     op: Operator
     value: Value = True
 
@@ -59,42 +51,85 @@ class Compare(_Part):
         return self
 
 
-class All(_Part):
+class All(Part):
     """True when every condition holds."""
 
     conditions: Annotated[tuple["Condition", ...], Field(min_length=1, max_length=64, alias="all")]
 
 
-class AnyOf(_Part):
+class AnyOf(Part):
     """True when at least one condition holds."""
 
     conditions: Annotated[tuple["Condition", ...], Field(min_length=1, max_length=64, alias="any")]
 
 
-class Not(_Part):
+class Not(Part):
     """True when the condition does not hold."""
 
     condition: Annotated["Condition", Field(alias="not")]
 
 
-_FORMS: dict[type[_Part], str] = {All: "?all", AnyOf: "?any", Not: "?not"}
+class InSegment(Part):
+    """True for callers of a named segment."""
+
+    segment: SegmentName
+
+
+Place = Annotated[int, Field(ge=0, le=BUCKETS, strict=True)]
+
+
+class Buckets(Part):
+    """A part of all callers by their bucket: from `from` on and below `to`, in hundred-thousandths."""
+
+    by: By = (TARGETING_KEY,)
+    salt: Salt
+    bucketing: Bucketing = MURMUR3_100K
+    from_: Annotated[Place, Field(alias="from")] = 0
+    to: Place
+
+    @model_validator(mode="after")
+    def has_someone(self) -> Self:
+        """Refuse a part that nobody is in."""
+        if self.from_ >= self.to:
+            raise ValueError('"from" must be below "to"')
+        return self
+
+
+class InBuckets(Part):
+    """True for callers whose bucket lies in a part; a caller without a key is in none."""
+
+    buckets: Annotated[Buckets, Field(alias="bucket")]
+
+
+_FORMS: dict[type[Part], str] = {
+    All: "?all",
+    AnyOf: "?any",
+    Not: "?not",
+    InSegment: "?segment",
+    InBuckets: "?bucket",
+}
 
 
 def _form(document: Any) -> str | None:
     if isinstance(document, dict):
-        return next((f"?{form}" for form in ("all", "any", "not") if form in document), "?compare")
-    return _FORMS.get(type(document), "?compare") if isinstance(document, _Part) else None
+        return next((form for form in _FORMS.values() if form[1:] in document), "?compare")
+    return _FORMS.get(type(document), "?compare") if isinstance(document, Part) else None
 
 
 Condition = Annotated[
     Annotated[Compare, Tag("?compare")]
     | Annotated[All, Tag("?all")]
     | Annotated[AnyOf, Tag("?any")]
-    | Annotated[Not, Tag("?not")],
+    | Annotated[Not, Tag("?not")]
+    | Annotated[InSegment, Tag("?segment")]
+    | Annotated[InBuckets, Tag("?bucket")],
     Discriminator(
         _form,
         custom_error_type="condition",
-        custom_error_message='a condition is {"attribute", "op", "value"}, {"all": […]}, {"any": […]} or {"not": …}',
+        custom_error_message=(
+            'a condition is {"attribute", "op", "value"}, {"all": […]}, {"any": […]}, {"not": …}, {"segment": name} '
+            'or {"bucket": {"salt", "from", "to"}}'
+        ),
     ),
 ]
 
@@ -105,12 +140,28 @@ for _model in (All, AnyOf, Not):
 def depth(condition: Condition) -> int:
     """Return how deep the condition is nested; a comparison is 1 deep."""
     match condition:
-        case Compare():
+        case Compare() | InSegment() | InBuckets():
             return 1
         case All() | AnyOf():
             return 1 + max(depth(inner) for inner in condition.conditions)
         case Not():
             return 1 + depth(condition.condition)
+
+
+def parts(condition: Condition) -> Iterator[Condition]:
+    """Yield the condition and all that stand in it."""
+    yield condition
+    match condition:
+        case All() | AnyOf():
+            for inner in condition.conditions:
+                yield from parts(inner)
+        case Not():
+            yield from parts(condition.condition)
+
+
+def segments_in(condition: Condition) -> frozenset[str]:
+    """Return the names of the segments that the condition itself names."""
+    return frozenset(part.segment for part in parts(condition) if isinstance(part, InSegment))
 
 
 def _is_scalar(value: JsonValue) -> bool:

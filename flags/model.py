@@ -2,36 +2,23 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    Strict,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, JsonValue, Strict, StringConstraints, model_validator
 
-from .bucketing import BUCKETS
 from .conditions import MAX_DEPTH, Condition, depth
 from .context import MAX_KEY_LENGTH, TARGETING_KEY
 from .defaults import with_defaults
-from .names import Key, Kind
+from .names import MURMUR3_100K, Bucketing, Key, Kind
+from .part import AttributeName, Part, Salt, ShortText, Text, is_empty, is_none, refuse_twice
+from .schedule import Schedule, check_order
+from .serve import Serve
 from .values import Value
 
-AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-Text = Annotated[str, StringConstraints(max_length=2000)]
-ShortText = Annotated[str, StringConstraints(max_length=128)]
-Weight = Annotated[int, Field(ge=0, le=BUCKETS, strict=True)]
 TargetKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_LENGTH)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
-
-def _is_none(value: object) -> bool:
-    return value is None
+MAX_STICKY_S = 366 * 86_400
 
 
 def _is_no_number(value: object) -> object:
@@ -39,50 +26,6 @@ def _is_no_number(value: object) -> object:
     if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()):
         raise ValueError('give a date like "2027-01-31"')
     return value
-
-
-class Part(BaseModel):
-    """A piece of a document: frozen, and unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Share(Part):
-    """One variant's part of a split: `weight` in hundred-thousandths of all callers.
-
-    `rest_weight` is its weight among the variants behind the first, in any unit. It is what keeps their
-    proportions exact while `weight` shrinks to whole hundred-thousandths; without it `weight` serves.
-    """
-
-    variant: Key
-    weight: Weight
-    rest_weight: Annotated[Weight | None, Field(exclude_if=_is_none)] = None
-
-    def among_the_rest(self) -> int:
-        """Return the weight that counts among the variants behind the first."""
-        return self.weight if self.rest_weight is None else self.rest_weight
-
-
-class Serve(Part):
-    """What to give: one variant, or a split. The first variant of a split is the growing one."""
-
-    variant: Annotated[Key | None, Field(exclude_if=_is_none)] = None
-    split: Annotated[tuple[Share, ...] | None, Field(min_length=1, max_length=64, exclude_if=_is_none)] = None
-
-    @model_validator(mode="after")
-    def gives_one_thing(self) -> Self:
-        """Refuse neither or both, weights off 100,000, a variant named twice and rest weights that disagree."""
-        if (self.variant is None) == (self.split is None):
-            raise ValueError('give exactly one of "variant" and "split"')
-        if self.split is not None:
-            _check_split(self.split)
-        return self
-
-    def variants(self) -> tuple[str, ...]:
-        """Return the variants this can give."""
-        if self.split is not None:
-            return tuple(share.variant for share in self.split)
-        return (self.variant,) if self.variant is not None else ()
 
 
 class Target(Part):
@@ -114,6 +57,12 @@ class Rule(Part):
         return self
 
 
+class Sticky(Part):
+    """For how long, in seconds, a caller stays with what he was given first: for a conversation, say."""
+
+    ttl_s: Annotated[int, Field(ge=1, le=MAX_STICKY_S, strict=True)]
+
+
 class Flag(Part):
     """A flag: its variants, who gets which, and where everyone else falls."""
 
@@ -127,13 +76,15 @@ class Flag(Part):
     variants: Annotated[dict[Key, Value], Field(min_length=2, max_length=64)]
     off_variant: Key
     bucket_by: AttributeName = TARGETING_KEY
-    salt: Annotated[str, StringConstraints(min_length=1, max_length=256)]
-    bucketing: Literal["murmur3-100k"] = "murmur3-100k"
+    salt: Salt
+    bucketing: Bucketing = MURMUR3_100K
     env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")] | None = None
     targets: Annotated[tuple[Target, ...], Field(max_length=64)] = ()
     prerequisites: Annotated[tuple[Prerequisite, ...], Field(max_length=16)] = ()
     rules: Annotated[tuple[Rule, ...], Field(max_length=256)] = ()
     default: Serve
+    schedule: Annotated[Schedule, Field(exclude_if=is_empty)] = ()
+    sticky: Annotated[Sticky | None, Field(exclude_if=is_none)] = None
     version: Annotated[int, Field(ge=0, strict=True)] = 0
     updated_at: datetime | None = None
     updated_by: str | None = None
@@ -150,13 +101,15 @@ class Flag(Part):
         _check_values(self.variants)
         _check_named_variants(self)
         if self.rules:
-            _refuse_twice("rules name", [rule.name for rule in self.rules])
+            refuse_twice("rules name", [rule.name for rule in self.rules])
         if self.targets:
-            _refuse_twice("targets name the key", [key for target in self.targets for key in target.keys])
+            refuse_twice("targets name the key", [key for target in self.targets for key in target.keys])
         if self.prerequisites:
-            _refuse_twice("prerequisites name the flag", [item.flag for item in self.prerequisites])
+            refuse_twice("prerequisites name the flag", [item.flag for item in self.prerequisites])
             if any(item.flag == self.key for item in self.prerequisites):
                 raise ValueError("prerequisites: a flag cannot be its own prerequisite")
+        if self.schedule:
+            check_order(self.schedule)
         return self
 
 
@@ -169,29 +122,6 @@ _JSON_TYPES = {
     list: "array",
     dict: "object",
 }
-
-
-def _check_split(split: tuple[Share, ...]) -> None:
-    _refuse_twice("split names the variant", [share.variant for share in split])
-    total = sum(share.weight for share in split)
-    if total != BUCKETS:
-        raise ValueError(f"split weights must sum to {BUCKETS:,} (hundred-thousandths), these sum to {total:,}")
-    if split[0].rest_weight is not None:
-        raise ValueError("split: the first variant is the growing one and has no rest_weight")
-    _check_rest(split[1:])
-
-
-def _check_rest(rest: tuple[Share, ...]) -> None:
-    given = [share.rest_weight for share in rest if share.rest_weight is not None]
-    if not given:
-        return
-    total = sum(given)
-    if len(given) != len(rest) or total == 0:
-        raise ValueError("split: give rest_weight to all variants behind the first, not all zero, or to none")
-    weight = sum(share.weight for share in rest)
-    for share, own in zip(rest, given, strict=True):
-        if abs(share.weight * total - weight * own) > total:
-            raise ValueError(f'split: weight and rest_weight of "{share.variant}" disagree; leave rest_weight out')
 
 
 def _check_values(variants: dict[str, JsonValue]) -> None:
@@ -218,13 +148,6 @@ def _named_variants(flag: Flag) -> Iterator[tuple[str, str]]:
     for rule in flag.rules:
         for name in rule.serve.variants():
             yield f'rule "{rule.name}"', name
-
-
-def _refuse_twice(what: str, names: list[str]) -> None:
-    if len({*names}) == len(names):
-        return
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ValueError(f'{what} "{name}" twice')
-        seen.add(name)
+    for at, entry in enumerate(flag.schedule):
+        for name in (*(entry.serve.variants() if entry.serve else ()), *((entry.variant,) if entry.variant else ())):
+            yield f"schedule.{at}", name

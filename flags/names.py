@@ -1,7 +1,7 @@
 """The words of the domain that have a closed set of values."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
@@ -9,6 +9,15 @@ KEY_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 
 Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 """A flag's key or a variant's name: 1 to 128 of letters, digits, `_`, `.` and `-`, led by a letter or digit."""
+
+
+SegmentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""A segment's name: 1 to 64 of lower-case letters, digits, `_` and `-`, led by a letter or digit."""
+
+Bucketing = Literal["murmur3-100k", "unleash", "growthbook-1", "growthbook-2", "launchdarkly", "flagd-2"]
+"""How callers are placed; all but the first are other systems' ways, so that their users stay where they are."""
+
+MURMUR3_100K: Bucketing = "murmur3-100k"
 
 
 class Kind(StrEnum):
@@ -29,6 +38,7 @@ class Reason(StrEnum):
     TARGET_MATCH = "TARGET_MATCH"
     RULE_MATCH = "RULE_MATCH"
     SPLIT = "SPLIT"
+    STICKY = "STICKY"
     DEFAULT = "DEFAULT"
     TARGETING_KEY_MISSING = "TARGETING_KEY_MISSING"
     INVALID_CONTEXT = "INVALID_CONTEXT"
@@ -42,6 +52,7 @@ OPENFEATURE_REASON = {
     Reason.TARGET_MATCH: "TARGETING_MATCH",
     Reason.RULE_MATCH: "TARGETING_MATCH",
     Reason.SPLIT: "SPLIT",
+    Reason.STICKY: "SPLIT",
     Reason.DEFAULT: "STATIC",
     Reason.TARGETING_KEY_MISSING: "ERROR",
     Reason.INVALID_CONTEXT: "ERROR",

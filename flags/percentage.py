@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from .bucketing import BUCKETS
-from .model import Flag, Serve, Share
+from .model import Flag
+from .serve import Serve, Share
 
 MAX_PERCENTAGE = 100
 
@@ -49,7 +50,9 @@ def rolled_out(flag: Flag, percentage: float, variant: str | None = None) -> Fla
         raise PercentageError(f'"{growing}" is the off variant, it has what the growing variant leaves; name another')
     weight = weight_of(percentage)
     rest = _apportioned(_rest_weights(flag, growing), BUCKETS - weight)
-    return flag.model_copy(update={"default": Serve(split=(Share(variant=growing, weight=weight), *rest))})
+    before = flag.default
+    split = Serve(split=(Share(variant=growing, weight=weight), *rest), by=before.by, salt=before.salt)
+    return flag.model_copy(update={"default": split})
 
 
 def _rest_weights(flag: Flag, growing: str) -> dict[str, int]:

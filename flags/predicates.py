@@ -6,29 +6,51 @@ Strings are ordered by code point.
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from pydantic import JsonValue
 
-from .conditions import All, AnyOf, Compare, Condition, Not, Operator
-from .context import Context
+from .bucketing import bucket_of
+from .conditions import All, AnyOf, Buckets, Compare, Condition, InBuckets, InSegment, Not, Operator
+from .context import Context, InvalidKeyError, unit_key
 
 Predicate = Callable[[Context], bool]
 
 
-def predicate(condition: Condition) -> Predicate:
-    """Compile the condition."""
+def predicate(condition: Condition, segments: Mapping[str, Predicate]) -> Predicate:
+    """Compile the condition over segments that are compiled already; nobody is in one that is unknown."""
     match condition:
         case Compare():
             return _OPERATORS[condition.op](condition.attribute, condition.value)
         case All():
-            return _all_of(tuple(predicate(inner) for inner in condition.conditions))
+            return _all_of(tuple(predicate(inner, segments) for inner in condition.conditions))
         case AnyOf():
-            return _any_of(tuple(predicate(inner) for inner in condition.conditions))
+            return _any_of(tuple(predicate(inner, segments) for inner in condition.conditions))
         case Not():
-            return _negated(predicate(condition.condition))
+            return _negated(predicate(condition.condition, segments))
+        case InSegment():
+            return segments.get(condition.segment, _nobody)
+        case InBuckets():
+            return _in_buckets(condition.buckets)
+
+
+def _nobody(_context: Context) -> bool:
+    return False
+
+
+def _in_buckets(buckets: Buckets) -> Predicate:
+    by, salt, places = buckets.by, buckets.salt, range(buckets.from_, buckets.to)
+
+    def holds(context: Context) -> bool:
+        try:
+            key = next((key for attribute in by if (key := unit_key(context, attribute)) is not None), None)
+            return key is not None and bucket_of(salt, key) in places
+        except (InvalidKeyError, UnicodeEncodeError):
+            return False
+
+    return holds
 
 
 def _all_of(predicates: tuple[Predicate, ...]) -> Predicate:

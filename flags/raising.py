@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from .bucketing import BUCKETS
-from .model import Flag, Serve, Share
+from .model import Flag
+from .serve import Serve, Share
 
 _HARMLESS = {"description", "owner", "tags", "expires", "env", "version", "updated_at", "updated_by"}
 

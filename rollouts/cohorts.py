@@ -1,8 +1,9 @@
 """Cohorts as rules of a flag, before its others, and named so that exactly they can be taken out again."""
 
 from flags.conditions import Compare, Condition, Operator
-from flags.model import Flag, Rule, Serve
+from flags.model import Flag, Rule
 from flags.percentage import rolled_out
+from flags.serve import Serve
 from flags.values import INTEGERS
 from rollouts.plan import Cohort, Plan
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from flags.model import Part, Text
 from flags.names import Key
+from flags.part import Part, Text
 from rollouts.plan import Name, Plan, Step
 
 MOST_STAGES = 1000

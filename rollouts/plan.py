@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, Strict, StringConstraints, model_val
 
 from flags.conditions import MAX_DEPTH, Condition, depth
 from flags.context import MAX_KEY_LENGTH
-from flags.model import AttributeName, Part
 from flags.names import Key
+from flags.part import AttributeName, Part
 from flags.percentage import MAX_PERCENTAGE, weight_of
 from rollouts.metrics import ALONE, BOUNDED, CALL_RATES, OUTCOME, VALUED, Direction, Statistic, better
 from rollouts.refusals import refuse

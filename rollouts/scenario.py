@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, NonNegativeFloat, PositiveFloat, ValidationError, model_validator
 
-from flags.model import Part, Text
+from flags.part import Part, Text
 from rollouts.plan import DAY_S, Percentage, Seconds
 from rollouts.refusals import refuse
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from flags.bucketing import BUCKETS
-from flags.model import Flag, Share
+from flags.model import Flag
 from flags.percentage import growing_variant, weight_of_variant
+from flags.serve import Share
 from rollouts.cohorts import applied, other_rules, withdrawn
 from rollouts.model import Rollout, RolloutState
 from rollouts.moves import Move, MoveKind, Sides

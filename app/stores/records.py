@@ -17,6 +17,7 @@ class Collection(StrEnum):
     TOKEN = "token"  # noqa: S105 - a collection's name, not a secret
     SIGNING_KEY = "signing_key"
     ROLLOUT = "rollout"
+    SEGMENT = "segment"
 
 
 class Action(StrEnum):

@@ -30,4 +30,4 @@ def test_the_cases_are_numbered_without_a_gap() -> None:
 
 def test_the_cases_give_every_reason() -> None:
     given = {asked["decision"]["reason"] for case in CASES.values() for asked in case["evaluations"]}
-    assert given == set(Reason)
+    assert given == set(Reason) - {Reason.STICKY}, "a token is no part of the state"

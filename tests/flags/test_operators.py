@@ -146,7 +146,7 @@ def compiled(when: dict[str, Any]) -> Condition:
 @pytest.mark.parametrize(("attribute", "op", "value", "expected"), ROWS, ids=_named)
 def test_an_operator_compares_by_type_and_value(attribute: Any, op: str, value: Any, expected: bool) -> None:
     context = {} if attribute is MISSING else {"a": attribute}
-    assert predicate(compiled({"attribute": "a", "op": op, "value": value}))(context) is expected
+    assert predicate(compiled({"attribute": "a", "op": op, "value": value}), {})(context) is expected
 
 
 def test_the_rows_name_every_operator() -> None:
@@ -157,12 +157,12 @@ def test_the_rows_name_every_operator() -> None:
 @pytest.mark.parametrize("op", [op for op in Operator if op is not Operator.EXISTS])
 def test_a_missing_or_null_attribute_satisfies_no_operator_but_its_negation(op: str, context: dict[str, Any]) -> None:
     comparison = {"attribute": "a", "op": op, "value": OPERANDS.get(op, "a")}
-    assert predicate(compiled(comparison))(context) is False
-    assert predicate(compiled({"not": comparison}))(context) is True
+    assert predicate(compiled(comparison), {})(context) is False
+    assert predicate(compiled({"not": comparison}), {})(context) is True
 
 
 def test_exists_asks_for_presence_when_it_has_no_value() -> None:
-    assert predicate(compiled({"attribute": "a", "op": "exists"}))({"a": 0}) is True
+    assert predicate(compiled({"attribute": "a", "op": "exists"}), {})({"a": 0}) is True
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ def test_exists_asks_for_presence_when_it_has_no_value() -> None:
 )
 def test_all_and_any_mean_what_they_say(word: str, truths: list[bool], expected: bool) -> None:
     each = [{"attribute": "a", "op": "exists", "value": truth} for truth in truths]
-    assert predicate(compiled({word: each}))({"a": 1}) is expected
+    assert predicate(compiled({word: each}), {})({"a": 1}) is expected
 
 
 @given(conditions(), st.lists(caller_contexts, min_size=1, max_size=3))
 @thorough
 def test_a_compiled_condition_agrees_with_the_naive_one(when: dict[str, Any], contexts: list[dict[str, Any]]) -> None:
-    matches = predicate(compiled(when))
+    matches = predicate(compiled(when), {})
     for context in contexts:
         assert matches(context) is holds(when, context)

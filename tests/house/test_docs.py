@@ -26,8 +26,9 @@ from app.steering.telling import Evaluation, JudgementTold, Progress
 from app.stores.records import Action, Collection
 from flags.conditions import Operator
 from flags.kills import Kill
-from flags.model import Flag, Prerequisite, Rule, Share, Target
+from flags.model import Flag, Prerequisite, Rule, Target
 from flags.names import OPENFEATURE_REASON, Kind, Reason
+from flags.serve import Share
 from rollouts.evidence import Verdict
 from rollouts.model import Rollout, RolloutState, Stage
 from rollouts.moves import MoveKind
