@@ -5,10 +5,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import orjson
+from pydantic import BaseModel
 
 from app.refresh import State
+from flags.conditions import segments_in
 from flags.model import Flag
 from flags.ruleset import Ruleset
+from flags.segment import Segment
+from flags.segments import segments_of
 
 MOST_SCOPES = 64
 """Of how many different sets of scopes the texts of one state are kept."""
@@ -31,13 +35,15 @@ class Rulesets:
         """Begin with nothing written."""
         self._ruleset: Ruleset | None = None
         self._copies: dict[frozenset[str], Copy] = {}
-        self._texts: dict[str, tuple[Flag, bytes]] = {}
+        self._flags: dict[str, tuple[BaseModel, bytes]] = {}
+        self._segments: dict[str, tuple[BaseModel, bytes]] = {}
 
     def copy(self, state: State, scopes: frozenset[str]) -> Copy:
         """Return what decides in this state, for a token of these scopes; none at all are everything."""
         if state.ruleset is not self._ruleset or len(self._copies) >= MOST_SCOPES:
             self._ruleset, self._copies = state.ruleset, {}
-            self._texts = {key: each for key, each in self._texts.items() if key in state.ruleset.living}
+            self._flags = {key: each for key, each in self._flags.items() if key in state.ruleset.living}
+            self._segments = {name: each for name, each in self._segments.items() if name in state.ruleset.segments}
         copy = self._copies.get(scopes)
         if copy is None:
             body = self._body(state, scopes)
@@ -55,16 +61,37 @@ class Rulesets:
             "flags": sorted(ruleset.killed.flags.intersection(keys)),
             "routes": sorted(ruleset.killed.routes.intersection(routes)),
         }
-        flags = b",".join(self._text(ruleset.living[key].document) for key in keys)
+        flags = [ruleset.living[key].document for key in keys]
+        segments = [*ruleset.segments.values()] if not scopes else _under(flags, ruleset)
+        written = _written(flags, self._flags), _written(segments, self._segments)
         head = orjson.dumps({"epoch": ruleset.epoch, "revision": ruleset.revision, "killed": killed})
-        return b'%b,"flags":[%b],"segments":[]}' % (head[:-1], flags)
+        return b'%b,"flags":[%b],"segments":[%b]}' % (head[:-1], *written)
 
-    def _text(self, flag: Flag) -> bytes:
-        before, text = self._texts.get(flag.key, (None, b""))
-        if before is not flag:
-            text = flag.model_dump_json(exclude=NOT_FOR_CLIENTS).encode()
-            self._texts[flag.key] = flag, text
-        return text
+
+def _written(documents: Iterable[Flag | Segment], texts: dict[str, tuple[BaseModel, bytes]]) -> bytes:
+    """Write documents out, those that are in `texts` as they were written before."""
+    return b",".join(_text(each, texts) for each in documents)
+
+
+def _text(document: Flag | Segment, texts: dict[str, tuple[BaseModel, bytes]]) -> bytes:
+    name = document.key if isinstance(document, Flag) else document.name
+    before, text = texts.get(name, (None, b""))
+    if before is not document:
+        text = document.model_dump_json(exclude=NOT_FOR_CLIENTS).encode()
+        texts[name] = document, text
+    return text
+
+
+def _under(flags: Iterable[Flag], ruleset: Ruleset) -> list[Segment]:
+    """Return the segments that the flags' rules name, and all segments that these stand on."""
+    found: set[str] = set()
+    waiting = [name for flag in flags for name in segments_of(flag)]
+    while waiting:
+        name = waiting.pop()
+        if name in ruleset.segments and name not in found:
+            found.add(name)
+            waiting += segments_in(ruleset.segments[name].when)
+    return [ruleset.segments[name] for name in sorted(found)]
 
 
 def _with_prerequisites(ruleset: Ruleset, keys: Iterable[str]) -> set[str]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from app.api.params import ServicesOf, requires
 from app.auth import Principal, Role
 from flags.model import Flag
+from flags.segment import Segment
 
 router = APIRouter(tags=["flags"])
 
@@ -29,6 +30,7 @@ class RulesetView(BaseModel):
     revision: int
     killed: KilledView
     flags: list[Flag]
+    segments: list[Segment]
 
 
 @router.get("/ruleset", response_model=RulesetView, responses={304: {"description": "It is as `If-None-Match` says."}})

@@ -102,13 +102,13 @@ async def test_a_client_may_ask_for_decisions_and_report_outcomes_too(service: S
 
 async def test_only_new_documents_are_written_out_again(service: Service) -> None:
     await ruleset(service)
-    kept = service.services.rulesets._texts
+    kept = service.services.rulesets._flags
     before = {key: text for key, (_, text) in kept.items()}
     await service.ok("PUT", "/flags/base/rollout", {"percentage": 5})
     await ruleset(service)
-    after = {key: text for key, (_, text) in service.services.rulesets._texts.items()}
+    after = {key: text for key, (_, text) in service.services.rulesets._flags.items()}
     assert after["other"] is before["other"]
     assert after["base"] != before["base"]
     await service.ok("DELETE", "/flags/other", if_match="*")
     await ruleset(service)
-    assert [*service.services.rulesets._texts] == ["base", "over"]
+    assert [*service.services.rulesets._flags] == ["base", "over"]

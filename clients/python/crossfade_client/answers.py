@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
@@ -10,10 +10,12 @@ from openfeature.flag_evaluation import FlagEvaluationDetails, FlagResolutionDet
 from openfeature.flag_evaluation import Reason as OpenFeatureReason
 
 from .contexts import context_of
+from .flags.context import TARGETING_KEY
 from .flags.decision import Decision
 from .flags.evaluate import evaluate
+from .flags.model import Flag
 from .flags.names import OPENFEATURE_REASON, Reason
-from .flags.ruleset import Ruleset
+from .reading import Reading
 
 ERRORS: Mapping[Reason, ErrorCode] = {
     Reason.FLAG_NOT_FOUND: ErrorCode.FLAG_NOT_FOUND,
@@ -49,14 +51,13 @@ class Seen(NamedTuple):
 class Answer:
     """What everyone gets who is decided alike; `kind` is the type of the value, None when the code's default is given.
 
-    `seen_at` is when it was last given, in seconds since 1970.
+    `seen_at` is when it was last given, in seconds since 1970; `unit` the attribute that the flag hashes unless that is
+    the targeting key.
     """
 
-    __slots__ = ("code", "details", "flag", "kind", "message", "seen_at")
+    __slots__ = ("code", "details", "flag", "kind", "message", "seen_at", "unit")
 
-    def __init__(
-        self, flag: str, details: Resolved, code: ErrorCode | None = None, message: str | None = None
-    ) -> None:
+    def __init__(self, flag: str, details: Resolved, code: ErrorCode | None = None, message: str | None = None) -> None:
         """Take the details to give, or why none are given."""
         self.flag = flag
         self.details = details
@@ -64,6 +65,16 @@ class Answer:
         self.message = message
         self.kind = None if code or details.reason == OpenFeatureReason.DISABLED else type(details.value)
         self.seen_at = 0.0
+        self.unit: str | None = None
+
+    def of_unit(self, unit: object) -> "Answer":
+        """Return the answer with whom the flag took the caller for."""
+        if type(unit) not in {str, int} or unit == "":
+            return self
+        details = self.details
+        metadata = {**details.flag_metadata, "contextId": str(unit)}
+        own = Resolved(details.value, reason=details.reason, variant=details.variant, flag_metadata=metadata)
+        return Answer(self.flag, own, self.code, self.message)
 
     def as_float(self) -> Resolved | None:
         """Return the details with a number with a fraction, None when there is no number."""
@@ -93,28 +104,19 @@ class Answer:
         return Resolved(value, reason=details.reason, variant=details.variant, flag_metadata=details.flag_metadata)
 
 
-class Answering(Protocol):
-    """What a provider asks at every evaluation."""
-
-    def answer(self, flag_key: str, given: EvaluationContext | None, now: float) -> Answer:
-        """Return what this caller gets; `now` is seconds since 1970."""
-
-    def seen(self, since: float) -> Iterator[Seen]:
-        """Yield what was given since a time, in seconds since 1970."""
-
-
 class Answers:
     """A ruleset, and the answers it has given."""
 
-    def __init__(self, ruleset: Ruleset, unreadable: Mapping[str, str]) -> None:
-        """Take a ruleset and, by their keys, what is wrong with flags that this client cannot read."""
-        self.ruleset = ruleset
-        self._unreadable = unreadable
+    def __init__(self, reading: Reading) -> None:
+        """Take a ruleset and what was found while it was read."""
+        self.ruleset = reading.ruleset
+        self._reading = reading
         self._given: dict[tuple[str, str, int, str | None], Answer] = {}
 
     def answer(self, flag_key: str, given: EvaluationContext | None, now: float) -> Answer:
         """Return what this caller gets; `now` is seconds since 1970."""
-        decision = evaluate(self.ruleset, flag_key, context_of(given), now)
+        context = context_of(given)
+        decision = evaluate(self.ruleset, flag_key, context, now)
         # a reason's own hash is slow, and there is one of each
         alike = (decision[0], decision[1], id(decision[3]), decision[4])
         answer = self._given.get(alike)
@@ -123,31 +125,37 @@ class Answers:
             if decision.reason is not Reason.FLAG_NOT_FOUND:
                 self._given[alike] = answer
         answer.seen_at = now
-        return answer
+        return answer if answer.unit is None else answer.of_unit(context.get(answer.unit))
 
     def seen(self, since: float) -> Iterator[Seen]:
         """Yield what was given since a time, in seconds since 1970."""
         for answer in list(self._given.values()):
-            if answer.seen_at > since:
-                yield Seen(answer.flag, answer.details.variant or "", answer.seen_at)
+            if answer.seen_at > since and answer.details.variant:
+                yield Seen(answer.flag, answer.details.variant, answer.seen_at)
 
     def _made(self, decision: Decision) -> Answer:
-        wrong = self._unreadable.get(decision.flag)
-        if wrong is not None:
-            return Answer(decision.flag, Resolved(None), ErrorCode.PARSE_ERROR, wrong)
-        details = Resolved(
-            decision.value,
-            reason=OPENFEATURE_REASON[decision.reason],
-            variant=decision.variant,
-            flag_metadata=self._metadata(decision),
-        )
-        return Answer(decision.flag, details, ERRORS.get(decision.reason), _TOLD.get(decision.reason))
+        key, reason = decision.flag, decision.reason
+        document = self.ruleset.document(key)
+        if document is None:
+            wrong = self._reading.unreadable.get(key)
+            code = ErrorCode.FLAG_NOT_FOUND if wrong is None else ErrorCode.PARSE_ERROR
+            return Answer(key, Resolved(None), code, wrong or _TOLD[Reason.FLAG_NOT_FOUND])
+        word, metadata = OPENFEATURE_REASON[reason], self._metadata(decision)
+        details = Resolved(_value(document, decision), reason=word, variant=decision.variant, flag_metadata=metadata)
+        answer = Answer(key, details, ERRORS.get(reason), _TOLD.get(reason))
+        answer.unit = None if document.bucket_by == TARGETING_KEY else document.bucket_by
+        return answer
 
     def _metadata(self, decision: Decision) -> dict[str, bool | int | float | str]:
-        if decision.reason is Reason.FLAG_NOT_FOUND:
-            return {}
-        killed = {"killed": True} if decision.reason is Reason.KILLED else {}
-        return {"version": decision.version, **killed}
+        """Return what OFREP's answers say of it too."""
+        reason = decision.reason.value
+        told: dict[str, bool | int | float | str] = {"version": decision.version, "flagSetId": self._reading.flag_set}
+        told["reason"] = reason
+        if decision.rule is not None:
+            told["rule"] = decision.rule
+        if decision.reason is Reason.KILLED:
+            told["killed"] = True
+        return told
 
 
 class NotReady:
@@ -166,3 +174,10 @@ class NotReady:
 def _called(kind: type | None) -> str:
     names = {bool: "boolean", int: "integer", float: "float", str: "string", dict: "object", list: "object"}
     return names.get(kind, "no") + " values" if kind else "no values"
+
+
+def _value(document: Flag, decision: Decision) -> Any:
+    """Return the value; a whole number has a fraction too where a sibling has one: a flag has values of one type."""
+    if type(decision.value) is int and any(type(value) is float for value in document.variants.values()):
+        return float(decision.value)
+    return decision.value

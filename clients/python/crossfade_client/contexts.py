@@ -27,16 +27,7 @@ def context_of(given: EvaluationContext | None) -> Context:
 
 
 def _as_json(value: Any) -> Any:
-    # the exact types: a string that is an enumeration's member, too, has to be a string to every operator
     match value:
-        case None | bool():
-            return value
-        case str():
-            return str.__str__(value)
-        case int():
-            return int(value)
-        case float():
-            return float(value)
         case datetime():
             zoned = value if value.tzinfo else value.replace(tzinfo=UTC)
             return zoned.isoformat().replace("+00:00", "Z")
@@ -47,4 +38,13 @@ def _as_json(value: Any) -> Any:
         case list() | tuple() | set() | frozenset():
             return [_as_json(each) for each in value]
         case _:
-            return None
+            return value if type(value) in _PLAIN else _as_plain(value)
+
+
+def _as_plain(value: object) -> str | int | float | None:
+    """Return the string or number itself of one that is an enumeration's member too: operators know exact types."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else None

@@ -35,7 +35,7 @@ class Follower:
         self._take = take
         self._health = health
         self._poll_s = poll_s
-        self._etag = etag
+        self.etag = etag
         self._asked = 0.0
         self._stream: Stream | None = None
         self._stopping = threading.Event()
@@ -56,6 +56,8 @@ class Follower:
 
     def _run(self) -> None:
         failures = 0
+        # OpenFeature first tells of the start itself
+        self._stopping.wait(_wait_s(failures))
         while not self._stopping.is_set():
             asked, began = self._asked, time.monotonic()
             try:
@@ -85,16 +87,19 @@ class Follower:
             self._stream = None
 
     def _listen(self, stream: Stream) -> None:
+        is_first = True
         for is_change in changes_in(stream.lines()):
             if self._stopping.is_set():
                 return
             if is_change:
-                self._refresh_after_notice()
+                # the first notice only says how things stand
+                self._refresh_after_notice(() if is_first else LAGGING_S)
+                is_first = False
             elif time.monotonic() - self._asked >= self._poll_s:
                 self._refresh()
 
-    def _refresh_after_notice(self) -> None:
-        for wait_s in (*LAGGING_S, 0.0):
+    def _refresh_after_notice(self, lagging_s: tuple[float, ...]) -> None:
+        for wait_s in (*lagging_s, 0.0):
             if self._refresh() or self._stopping.wait(wait_s):
                 return
 
@@ -106,10 +111,10 @@ class Follower:
 
     def _refresh(self) -> bool:
         """Ask once, and say whether there was something new. Raises CrossfadeError."""
-        copy = self._service.ruleset(self._etag)
+        copy = self._service.ruleset(self.etag)
         if copy is not None:
             self._take(copy)
-            self._etag = copy.etag
+            self.etag = copy.etag
         self._asked = time.monotonic()
         self._health.in_contact()
         return copy is not None

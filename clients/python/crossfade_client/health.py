@@ -1,7 +1,6 @@
 """Whether the ruleset is as fresh as it should be, and what the application is told of it."""
 
 import logging
-import threading
 from collections.abc import Callable
 
 from openfeature.event import ProviderEvent, ProviderEventDetails
@@ -24,7 +23,6 @@ class Health:
         self._stale_after_s = stale_after_s
         self._last_contact: float | None = None
         self._told: ProviderEvent | None = None
-        self._lock = threading.Lock()
 
     @property
     def is_good(self) -> bool:

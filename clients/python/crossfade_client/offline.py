@@ -1,5 +1,6 @@
 """The provider without a service: a ruleset that was given, and stays."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from openfeature.exception import ProviderFatalError
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
 
-from .answers import Answering, Answers, NotReady
+from .answers import Answers, NotReady
 from .errors import UnreadableError
 from .reading import Reader, given
 
@@ -21,6 +22,8 @@ Bootstrap = Mapping[str, Any] | Path | str
 _METADATA = Metadata("Crossfade")
 _now = time.time
 
+log = logging.getLogger("crossfade_client")
+
 
 class OfflineProvider(AbstractProvider):
     """Evaluates in process by a ruleset that was given; nothing leaves the process."""
@@ -30,7 +33,8 @@ class OfflineProvider(AbstractProvider):
         super().__init__()
         self._bootstrap = bootstrap
         self._reader = Reader()
-        self._answers: Answering = NotReady()
+        self._answers: Answers | NotReady = NotReady()
+        self._told_unreadable: Mapping[str, str] = {}
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - OpenFeature's signature
         """Read the ruleset. Raises ProviderFatalError when it is none."""
@@ -39,10 +43,13 @@ class OfflineProvider(AbstractProvider):
         except UnreadableError as error:
             raise ProviderFatalError(str(error)) from None
 
-    def _take(self, document: object) -> Answers:
-        answers = Answers(*self._reader.read(document))
-        self._answers = answers
-        return answers
+    def _take(self, document: object) -> None:
+        reading = self._reader.read(document)
+        for key, wrong in reading.unreadable.items():
+            if self._told_unreadable.get(key) != wrong:
+                log.error("its default in the code is given: %s", wrong)
+        self._told_unreadable = reading.unreadable
+        self._answers = Answers(reading)
 
     def get_metadata(self) -> Metadata:
         """Return the provider's name."""

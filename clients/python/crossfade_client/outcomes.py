@@ -1,5 +1,6 @@
 """What an application tracks, as the outcome that the service takes."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -26,10 +27,11 @@ def outcome_of(
     details: TrackingEventDetails | None,
     route: str | None,
     unit: str,
-) -> dict[str, Any]:
-    """Return the outcome: its kind is the event's name, its unit the context's attribute `unit`, its time now.
+) -> bytes:
+    """Return the outcome as JSON: its kind is the event's name, its unit the context's attribute `unit`, its time now.
 
-    The details' attributes `route` and `decision_id` say what it is of; all others are its metadata. Raises NoOutcomeError.
+    The details' attributes `route` and `decision_id` say what it is of; all others are its metadata. Raises
+    NoOutcomeError.
     """
     if not _KIND.fullmatch(name):
         raise NoOutcomeError(f"an event's name is lower-case letters, digits, _ and -, not {name!r}")
@@ -38,7 +40,11 @@ def outcome_of(
     metadata = context_of(EvaluationContext(attributes=metadata))
     at = datetime.now(UTC).isoformat()
     value = _value(details)
-    return {"id": uuid4().hex, "kind": name, "at": at, "value": value, "metadata": metadata, **of_what}
+    outcome = {"id": uuid4().hex, "kind": name, "at": at, "value": value, "metadata": metadata, **of_what}
+    try:
+        return json.dumps(outcome, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except ValueError as error:
+        raise NoOutcomeError(f"its metadata cannot be written as JSON: {error}") from None
 
 
 def _of_what(

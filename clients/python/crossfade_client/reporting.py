@@ -3,10 +3,12 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
+
+from pydantic_core import to_json
 
 from .answers import Seen
 from .errors import RefusedError, UnreachableError
@@ -32,8 +34,8 @@ class Reporter:
         self._gather = gather
         self._flush_s = flush_s
         self._room = room
-        self._waiting: deque[dict[str, Any]] = deque()
-        self._batch: list[dict[str, Any]] = []
+        self._waiting: deque[bytes] = deque()
+        self._batch: list[bytes] = []
         self._until_seen_s = SEEN_EVERY_S
         self._tells_used = tells_used
         self._told: set[str] = set()
@@ -45,7 +47,7 @@ class Reporter:
         """Begin."""
         self._thread.start()
 
-    def add(self, outcome: dict[str, Any]) -> None:
+    def add(self, outcome: bytes) -> None:
         """Queue an outcome, or drop it when there is no room."""
         if len(self._waiting) >= self._room:
             self._tell_once("full", f"outcomes are dropped: {self._room} wait to be sent")
@@ -65,21 +67,21 @@ class Reporter:
             log.warning("%d outcomes were not sent", left)
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        is_last = False
+        while not is_last:
             self._wake.wait(self._flush_s)
             self._wake.clear()
-            self._flush()
-        self._flush_used(self._until_seen_s)
+            is_last = self._stopping.is_set()
+            self._flush(self._until_seen_s if is_last else self._flush_s)
 
-    def _flush(self) -> None:
+    def _flush(self, passed_s: float) -> None:
         try:
             self._send_outcomes()
-            self._flush_used(self._flush_s)
+            self._flush_used(passed_s)
         except UnreachableError as error:
             self._tell_once("away", f"outcomes wait: {error}")
-            if not self._stopping.is_set():
-                # there is work, and nobody to take it
-                self._stopping.wait(self._flush_s)
+            # a full queue wakes this up again and again
+            self._stopping.wait(self._flush_s)
         except Exception:
             log.exception("reporting failed, and goes on")
 
@@ -89,7 +91,7 @@ class Reporter:
             if not self._batch:
                 self._batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), A_BATCH))]
             try:
-                self._tell_refused(self._service.report("/outcomes", {"outcomes": self._batch}))
+                self._tell_refused(self._service.report("/outcomes", _listed("outcomes", self._batch)))
             except RefusedError as error:
                 self._tell_once("refused", f"outcomes are refused: {error}")
             self._batch = []
@@ -106,10 +108,10 @@ class Reporter:
         if not self._tells_used or self._until_seen_s > 0:
             return
         self._until_seen_s = SEEN_EVERY_S
-        used = ({"flag": each.flag, "variant": each.variant, "at": _time(each.at)} for each in self._gather())
+        used = (_written(each) for each in self._gather())
         try:
             while batch := list(islice(used, A_BATCH)):
-                self._service.report("/evaluations", {"evaluations": batch})
+                self._service.report("/evaluations", _listed("evaluations", batch))
         except RefusedError as error:
             self._tells_used = False
             log.info("the service does not take which flags are used: %s", error)
@@ -120,5 +122,10 @@ class Reporter:
             log.warning("%s", told)
 
 
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()
+def _written(seen: Seen) -> bytes:
+    at = datetime.fromtimestamp(seen.at, UTC).isoformat()
+    return to_json({"flag": seen.flag, "variant": seen.variant, "at": at})
+
+
+def _listed(name: str, items: Iterable[bytes]) -> bytes:
+    return b'{"%b":[%b]}' % (name.encode(), b",".join(items))

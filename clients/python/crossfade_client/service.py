@@ -90,13 +90,14 @@ class Service:
             raise RefusedError(f"there is no Crossfade at {self.url}: GET /ruleset answered something else; check url")
         return Copy(answer.content, answer.headers["ETag"])
 
-    def report(self, path: str, body: Any) -> dict[str, Any]:
-        """Send a report. Raises UnreachableError when it may be sent again, RefusedError when not."""
-        answer = self._ask("POST", path, {}, body)
-        with suppress(ValueError):
+    def report(self, path: str, body: bytes) -> dict[str, Any]:
+        """Send a report, which is JSON. Raises UnreachableError when it may be sent again, RefusedError when not."""
+        answer = self._ask("POST", path, {"Content-Type": "application/json"}, body)
+        try:
             told = answer.json()
-            return told if isinstance(told, dict) else {}
-        return {}
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
 
     @contextmanager
     def notices(self) -> Iterator[Stream]:
@@ -117,9 +118,9 @@ class Service:
             raise UnreachableError("the connection is closed")
         return self._client
 
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> httpx.Response:
         with _as_ours():
-            answer = self._opened().request(method, self.url + path, headers=headers, json=body)
+            answer = self._opened().request(method, self.url + path, headers=headers, content=body)
         if answer.status_code < 300 or answer.status_code == 304:
             return answer
         raise self._problem(f"{method} {path}", answer)
