@@ -66,6 +66,13 @@ class Principal(NamedTuple):
         return self.role in ALLOWED[needed]
 
 
+class Held(NamedTuple):
+    """Whose a token is, and the SHA-256 of its secret."""
+
+    principal: Principal
+    digest: str
+
+
 class TokenRecord(BaseModel):
     """A token as it is kept: never the secret, only the SHA-256 of it."""
 
@@ -125,6 +132,15 @@ class Tokens:
         principal, expires = proven
         return principal if now < expires else None
 
+    def named(self, name: str, now: float) -> Held | None:
+        """Return whose the token of this name is, None when there is none that is valid at `now`."""
+        record = self._records.get(name)
+        if record is not None:
+            is_over = record.expires_at is not None and now >= record.expires_at.timestamp()
+            return None if is_over else Held(_principal_of(record), record.digest)
+        of_settings = (Held(each, digest.hex()) for digest, each in self._of_settings if each.name == name)
+        return next(of_settings, None)
+
     def has_expired(self, token: bytes, now: float) -> bool:
         """Say whether the token was one of ours and is over; its secret is proven, so nobody else learns of it."""
         proven = self._prove(token.strip())
@@ -139,10 +155,14 @@ class Tokens:
         record = self._records.get(identifier.decode("latin-1"))
         if record is not None and _matches(secret, bytes.fromhex(record.digest)):
             expires = record.expires_at.timestamp() if record.expires_at else math.inf
-            return Principal(record.id, record.role, frozenset(record.scopes)), expires
+            return _principal_of(record), expires
         named = (principal for digest, principal in self._of_settings if _matches(token, digest))
         principal = next(named, None)
         return None if principal is None else (principal, math.inf)
+
+
+def _principal_of(record: TokenRecord) -> Principal:
+    return Principal(record.id, record.role, frozenset(record.scopes))
 
 
 def _matches(secret: bytes, digest: bytes) -> bool:

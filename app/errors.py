@@ -31,6 +31,7 @@ class Code(StrEnum):
 
     INVALID_DOCUMENT = "invalid_document"
     INVALID_REQUEST = "invalid_request"
+    INVALID_CONTEXT = "invalid_context"
     MALFORMED_JSON = "malformed_json"
     JSON_TOO_DEEP = "json_too_deep"
     BODY_TOO_LARGE = "body_too_large"

@@ -82,6 +82,7 @@ class Metrics(RolloutMetrics):
 
     def _register_levels(self) -> None:
         self._outcomes_buffered = self.gauge("outcomes_buffered", "Accepted outcomes that wait to be written.", sum)
+        self._streams = self.gauge("ofrep_streams", "Streams of change notices that are open.", sum)
         self._in_flight = self.gauge("backend_in_flight", "Calls a backend has at the moment.", sum, *LANE)
         self._breaker_state = self.gauge(
             "breaker_state", "1 for the state a breaker is in, else 0.", sum, *LANE, "state"
@@ -190,6 +191,10 @@ class Metrics(RolloutMetrics):
     def show_outcomes_buffered(self, count: Callable[[], int]) -> None:
         """Read how many outcomes wait whenever the metrics are read."""
         self._outcomes_buffered.set_function(count)
+
+    def show_streams(self, count: Callable[[], int]) -> None:
+        """Read how many change streams are open whenever the metrics are read."""
+        self._streams.set_function(count)
 
     def breaker_moved(self, route: str, backend: str, to: BreakerState) -> None:
         """Count one change of a breaker's state, and show the new one."""

@@ -71,6 +71,23 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[
         str, Field(description="Addresses and networks whose `X-Forwarded-For` is believed, with commas between.")
     ] = ""
+    cors_origins: Annotated[
+        str, Field(description="Origins whose pages may use `/ofrep`, with commas between; `*`: all, `none`: no other.")
+    ] = "*"
+    ofrep_calls_per_s: Annotated[
+        float, Field(ge=0, le=1_000_000, description="Evaluations a second of one source over `/ofrep`; 0: no limit.")
+    ] = 0.0
+    ofrep_streams: Annotated[
+        int,
+        Field(ge=0, le=1_000_000, description="Most change streams of a process; more are answered 503."),
+    ] = 10_000
+    ofrep_stream_s: Annotated[
+        float,
+        Field(gt=0, le=86_400, description="Seconds a change stream lives; clients come again."),
+    ] = 3600.0
+    flag_set: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$", description="What telemetry calls the flags: `flagSetId`.")
+    ] = "crossfade"
     cache_bytes: Annotated[
         int, Field(ge=0, description="Bytes of answers a process keeps for routes with a cache in it.")
     ] = 67_108_864
@@ -94,6 +111,20 @@ class Settings(BaseSettings):
     def proxies(self) -> tuple[Network, ...]:
         """The networks of the trusted proxies."""
         return networks_of(self.trusted_proxies)
+
+    @cached_property
+    def origins(self) -> frozenset[str]:
+        """The origins whose pages may use `/ofrep`: `*` alone for all."""
+        return frozenset(each.strip() for each in self.cors_origins.split(",") if each.strip() not in {"", "none"})
+
+    @field_validator("cors_origins")
+    @classmethod
+    def are_origins(cls, origins: str) -> str:
+        """Refuse what no browser calls an origin."""
+        for each in map(str.strip, origins.split(",")):
+            if each not in {"", "*", "none"} and not _is_origin(each):
+                raise ValueError("must be like https://host or http://host:8080, with commas between, or * or none")
+        return origins
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -152,6 +183,12 @@ class ClientSettings(BaseSettings):
 
 def _fits_a_header(token: str) -> bool:
     return token.isascii() and token.isprintable()
+
+
+def _is_origin(text: str) -> bool:
+    scheme, _, host = text.partition("://")
+    is_plain = _fits_a_header(text) and text == text.lower() and set(host).isdisjoint("/?#@ *")
+    return scheme.isalnum() and host != "" and is_plain
 
 
 def _names_a_place(url: str) -> bool:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from app import durability
 from app.api.answering import LEFT
 from app.api.asgi import (
+    PREFIX,
     CallerLeftError,
     Message,
     Receive,
@@ -14,9 +15,9 @@ from app.api.asgi import (
     parsed,
     read_body_in_time,
     refuse_twice,
-    respond_problem,
 )
 from app.api.hot import Found, find, find_alias
+from app.api.ofrep_asking import refuse
 from app.api.openapi import OPEN_PATHS
 from app.api.params import PRINCIPAL, admitted
 from app.api.peers import source_in
@@ -53,6 +54,7 @@ class Shell:
         clock = services.clock.monotonic
         began = clock()
         self._open += 1
+        counted = 1
         label = "other"
         try:
             found = self._admitted(services, scope)
@@ -61,19 +63,24 @@ class Shell:
             else:
                 endpoint, route, path = found
                 label = endpoint.template
+                if endpoint.lasts:
+                    # these have a bound of their own, and take nothing from calls
+                    self._open -= 1
+                    counted = 0
                 status = await endpoint.handler(services, scope, receive, send, route, path)
         except ProblemError as problem:
             told = await or_limited(services, scope, problem)
             status = told.status
-            await respond_problem(send, told)
+            await refuse(services, scope, send, told)
         except CallerLeftError:
             status = LEFT
         except Exception:
             status = 500
             log.exception("request failed", method=scope["method"], endpoint=label)
-            await respond_problem(send, ProblemError(500, Code.INTERNAL, "an error of the service; it is in its log"))
+            why = ProblemError(500, Code.INTERNAL, "an error of the service; it is in its log")
+            await refuse(services, scope, send, why)
         finally:
-            self._open -= 1
+            self._open -= counted
         services.metrics.count_request(label, status, clock() - began)
 
     async def _not_http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -141,6 +148,7 @@ def _found(services: Services, scope: Scope) -> Found | None:
         return aliased
     if path.startswith(_PREFIX):
         path = path[len(_PREFIX) - 1 :]
+        scope[PREFIX] = _PREFIX[:-1]
         scope["raw_path"], scope["path"] = path.encode("latin-1"), scope["path"][len(_PREFIX) - 1 :]
         if aliases and (aliased := find_alias(aliases, path)) is not None:
             return aliased

@@ -12,6 +12,7 @@ from app import opening
 from app.alerts.desk import Desk
 from app.auth import digest_of
 from app.backends import BackendClient, Trust
+from app.background import running
 from app.breaker_sync import BreakerSync, Hurry
 from app.cached import CachedTraffic
 from app.changes import Changes
@@ -22,6 +23,7 @@ from app.logins import Logins
 from app.measures.book import Book
 from app.metrics import Metrics
 from app.notices.sending import Notices
+from app.ofrep.desk import Ofrep
 from app.opening import Ground, Outcomes
 from app.quotas import Quotas
 from app.refresh import Live, State
@@ -68,9 +70,10 @@ class Services:
     notices: Notices
     alerts: Desk
     steering: Steering
+    ofrep: Ofrep
+    draining: asyncio.Event
     logins: Logins = field(default_factory=Logins)
     rulesets: Rulesets = field(default_factory=Rulesets)
-    draining: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @asynccontextmanager
@@ -90,9 +93,10 @@ async def wire(
     book = Book(metrics, clock)
     hurries = None if hurry is None else hurry.add
     lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
-    ids = DecisionIds()
+    ids, ofrep, draining = DecisionIds(), Ofrep(settings, clock, random.random), asyncio.Event()
+    metrics.show_streams(lambda: ofrep.streams.count)
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
-    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids), alert)
+    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids, ofrep), alert)
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
@@ -118,8 +122,9 @@ async def wire(
             steering(live, lanes, changes, outcomes.kept, told.notify, metrics, clock)
         )
         alerts = await opening.alerts(ground, told, steered.roll_back, switch)
+        await stack.enter_async_context(running(ofrep.streams.close_at(draining)))
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        judging = (outcomes, outcomes.kept, book, told, alerts, steered)
+        judging = (outcomes, outcomes.kept, book, told, alerts, steered, ofrep, draining)
         yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
 
 
@@ -134,9 +139,11 @@ def _signing_key(state: State, settings: Settings) -> bytes | None:
     return key_of(kept.secret) if kept else None
 
 
-def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, ids: DecisionIds) -> None:
+def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, ids: DecisionIds, ofrep: Ofrep) -> None:
     lanes.sync(state.routes)
-    ids.use(_signing_key(state, settings))
+    key = _signing_key(state, settings)
+    ids.use(key)
+    ofrep.state_changed(state, key)
     documents = {
         Collection.FLAG: len(state.ruleset.living),
         Collection.ROUTE: len(state.routes),

@@ -3,7 +3,7 @@
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -46,8 +46,13 @@ class Split(NamedTuple):
 
 
 @contextmanager
-def service(core: int | None, route: Split, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[Service]:
-    """Run the service with one route."""
+def service(
+    core: int | None,
+    route: Split,
+    settings: Mapping[str, str] = NO_SETTINGS,
+    flags: Sequence[Mapping[str, Any]] = (),
+) -> Iterator[Service]:
+    """Run the service with one route, and with these flags besides its own."""
     port, admin = free_port(), secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as data_dir:
         env = {
@@ -58,14 +63,21 @@ def service(core: int | None, route: Split, settings: Mapping[str, str] = NO_SET
         }
         command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", str(port)]
         with running(command, port, core=core, env=env) as pid:
-            yield Service(_url(port), _set_up(_url(port), admin, route), pid)
+            yield Service(_url(port), _set_up(_url(port), admin, route, flags), pid)
 
 
 @contextmanager
 def raw_asgi(core: int | None) -> Iterator[str]:
     """Run the floor under the same server settings as the service, and yield its URL."""
+    with under_uvicorn("benchmarks.raw_asgi:app", core) as url:
+        yield url
+
+
+@contextmanager
+def under_uvicorn(application: str, core: int | None) -> Iterator[str]:
+    """Run an ASGI application under the same server settings as the service, and yield its URL."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "benchmarks.raw_asgi:app", "--host", HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "uvicorn", application, "--host", HOST, "--port", str(port)]
     with running([*command, *_UVICORN], port, core=core):
         yield _url(port)
 
@@ -82,14 +94,15 @@ def _url(port: int) -> str:
     return f"http://{HOST}:{port}"
 
 
-def _set_up(url: str, admin: str, split: Split) -> str:
+def _set_up(url: str, admin: str, split: Split, flags: Sequence[Mapping[str, Any]]) -> str:
     """Write flag, route and token, and return the token."""
     backends = {
         name: {"url": side, "max_concurrency": MOST_AT_ONCE}
         for name, side in (("legacy", split.legacy), ("new", split.new))
     }
     route = {"name": ROUTE, "flag": _FLAG, "backends": backends, **RECORDING, **split.fields}
-    documents: list[tuple[str, str, dict[str, Any]]] = [
+    documents: list[tuple[str, str, Mapping[str, Any]]] = [
+        *(("POST", "/flags", flag) for flag in flags),
         ("POST", "/flags", {"key": _FLAG, "variants": {"new": True, "legacy": False}}),
         ("PUT", f"/flags/{_FLAG}/rollout", {"percentage": split.percentage}),
         ("POST", "/routes", route),

@@ -110,7 +110,6 @@ async def running(settings: Settings, script: Script | None = None) -> AsyncIter
 
 def settings_in(folder: Path, **others: Any) -> Settings:
     """Return settings for a service whose state is in this folder."""
-    return Settings(
-        data_dir=folder,
-        **{"admin_token": ADMIN, "signing_key": SIGNING_KEY, "alert_secret": ALERTING, "log_level": "error", **others},
-    )
+    usual = {"admin_token": ADMIN, "signing_key": SIGNING_KEY, "alert_secret": ALERTING, "log_level": "error"}
+    # whoever reads a whole answer would wait for ever for that of a change stream
+    return Settings(data_dir=folder, **{**usual, "ofrep_stream_s": 0.05, **others})

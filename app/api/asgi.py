@@ -17,6 +17,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+PREFIX = "crossfade.prefix"
+"""Where the shell leaves what it took off the path, `/api`, in the ASGI scope."""
+
 JSON_HEADERS = [(b"content-type", b"application/json")]
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.hot import TABLE, HotEndpoint
+from app.api.ofrep_asking import BELOW
 from app.api.outcomes import SCHEMAS
 from app.errors import PROBLEM_TYPE, Code
 
@@ -55,9 +56,10 @@ def _operations(endpoint: HotEndpoint) -> dict[str, Any]:
     parts = [part for part in endpoint.template.split("/") if part]
     names = [part.strip("{}") for part in parts if part.startswith("{")]
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    more = endpoint.operation.get("parameters", ())
     title = "_".join(part.strip("{}") for part in parts)
     return {
-        method: {**endpoint.operation, "parameters": parameters, "operationId": f"{title}_{method}"}
+        method: {**endpoint.operation, "parameters": [*parameters, *more], "operationId": f"{title}_{method}"}
         for method in endpoint.methods
     }
 
@@ -69,6 +71,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
         if parameter["name"] == "if-match":
             parameter |= {"required": path in _VERSIONED, "schema": _VERSION}
+    if path.startswith(f"{BELOW}/"):
+        return
     responses = {**operation["responses"]}
     responses.pop("422", None)
     for status in sorted(_problems(path, operation)):
