@@ -31,8 +31,9 @@ class Copy(NamedTuple):
 class Rulesets:
     """Writes the state in force out once for all who ask, and of a new state only the documents that are new."""
 
-    def __init__(self) -> None:
-        """Begin with nothing written."""
+    def __init__(self, flag_set: str) -> None:
+        """Begin with nothing written; `flag_set` is what telemetry calls the flags."""
+        self._flag_set = flag_set
         self._ruleset: Ruleset | None = None
         self._copies: dict[frozenset[str], Copy] = {}
         self._flags: dict[str, tuple[BaseModel, bytes]] = {}
@@ -64,7 +65,8 @@ class Rulesets:
         flags = [ruleset.living[key].document for key in keys]
         segments = [*ruleset.segments.values()] if not scopes else _under(flags, ruleset)
         written = _written(flags, self._flags), _written(segments, self._segments)
-        head = orjson.dumps({"epoch": ruleset.epoch, "revision": ruleset.revision, "killed": killed})
+        told = {"epoch": ruleset.epoch, "revision": ruleset.revision, "flag_set": self._flag_set, "killed": killed}
+        head = orjson.dumps(told)
         return b'%b,"flags":[%b],"segments":[%b]}' % (head[:-1], *written)
 
 

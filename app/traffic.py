@@ -10,11 +10,15 @@ from app.decision_ids import DecisionIds
 from app.lanes import LaneBook
 from app.metrics import Metrics
 from app.refresh import Live
+from app.sticky_tokens import STICKY_HEADER, StickyTokens
 from flags.context import Context
 from flags.decision import Decision
 from flags.evaluate import evaluate
+from flags.model import Flag
+from flags.names import Reason
+from flags.sticky import YIELDING, Held, sticking
 from routers.attempts import Dispatched
-from routers.call import Call, Send
+from routers.call import Call, Headers, Send
 from routers.causes import Cause
 from routers.dispatch import dispatch
 from routers.lanes import Lane
@@ -27,16 +31,29 @@ QUIET = {None, Cause.BREAKER_OPEN, Cause.SLOW_START, Cause.CONCURRENCY, Cause.FA
 """What is counted and not logged: a backend that fails is heard of until its breaker opens."""
 
 
+STAYING = YIELDING | {Reason.STICKY}
+"""Decisions that a caller may go on with."""
+
+
+class Stay(NamedTuple):
+    """For how many seconds a flag's callers stay, and the token that this one has handed back, if it is good."""
+
+    ttl_s: int
+    token: bytes | None
+
+
 class Choice(NamedTuple):
     """What was decided for one call; `unit` is what the flag hashes, as the caller gave it, None for none.
 
     `lanes` are the route's of that moment: a change of the route takes no backend from a call that is under way.
+    `stay` is None where the flag is not sticky, or the caller has no key.
     """
 
     unit: object
     decision: Decision
     plan: Plan
     lanes: Mapping[str, Lane]
+    stay: Stay | None = None
 
 
 # what a named tuple's own constructor calls, at half the price: this is the hot path
@@ -47,7 +64,14 @@ class Traffic:
     """Decides calls and carries them; no store is asked on the way."""
 
     def __init__(
-        self, live: Live, lanes: LaneBook, send: Send, metrics: Metrics, clock: Clock, ids: DecisionIds
+        self,
+        live: Live,
+        lanes: LaneBook,
+        send: Send,
+        metrics: Metrics,
+        clock: Clock,
+        ids: DecisionIds,
+        tokens: StickyTokens,
     ) -> None:
         self._live = live
         self._lanes = lanes
@@ -55,15 +79,43 @@ class Traffic:
         self._metrics = metrics
         self._clock = clock
         self._make_id = ids.make
+        self._tokens = tokens
 
-    def choose(self, route: Route, context: Context) -> Choice:
-        """Decide where a call of the route goes."""
+    def choose(self, route: Route, context: Context, headers: Headers) -> Choice:
+        """Decide where a call of the route goes; its headers may hand back a sticky token."""
         ruleset = self._live.state.ruleset
         decision = evaluate(ruleset, route.flag, context, self._clock.wall())
+        flag, stay = ruleset.document(route.flag), None
+        unit = context.get(ruleset.hashed_by(route.flag))
+        if flag is not None and flag.sticky is not None and (who := named_by(unit)):
+            decision, stay = self._stayed(route, flag, flag.sticky.ttl_s, decision, who, headers)
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         self._metrics.count_decision(route.name, chosen.decided, chosen.reason)
-        unit = context.get(ruleset.hashed_by(route.flag))
-        return choice_of(Choice, (unit, decision, chosen, self._lanes.of(route.name)))
+        return choice_of(Choice, (unit, decision, chosen, self._lanes.of(route.name), stay))
+
+    def _stayed(
+        self, route: Route, flag: Flag, ttl_s: int, decision: Decision, who: str, headers: Headers
+    ) -> tuple[Decision, Stay]:
+        token = next((value for name, value in headers if name == STICKY_HEADER), None)
+        held = None if token is None else self._tokens.read(token, route.name, flag.key, who, self._clock.wall())
+        if held is None:
+            return decision, Stay(ttl_s, None)
+        return sticking(decision, held, flag), Stay(ttl_s, token)
+
+    def sticky_token(self, route: Route, choice: Choice, served: str) -> bytes | None:
+        """Return what the caller shall hand back to stay with `served`: his own token while that is good.
+
+        None where the flag is not sticky, or the decision is one that nobody may go on with.
+        """
+        decision, stay = choice.decision, choice.stay
+        if stay is None or choice.plan.reason not in STAYING:
+            return None
+        if stay.token is not None:
+            return stay.token
+        expires = int(self._clock.wall()) + stay.ttl_s
+        held = Held(served, decision.version)
+        token = self._tokens.make(route.name, decision.flag, named_by(choice.unit), held, expires)
+        return None if token is None else token.encode()
 
     def named(self, route: str, choice: Choice, served: str) -> str:
         """Return the id of a decision, which the outcomes that follow are reported by; `served` is who answered."""
@@ -97,3 +149,8 @@ class Traffic:
                     status=attempt.status,
                 )
         return carried
+
+
+def named_by(unit: object) -> str:
+    """Return the caller's key as text, "" for a caller without one; an integer is the same caller as its decimals."""
+    return str(unit) if isinstance(unit, str | int) and not isinstance(unit, bool) else ""

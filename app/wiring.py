@@ -36,6 +36,7 @@ from app.siblings import Place, Scrape, among, scrape_alone
 from app.signing import KEY_NAME, key_of
 from app.standing import Standing
 from app.steering.opening import Steering, steering
+from app.sticky_tokens import StickyTokens
 from app.stores.aftermath import Aftermath
 from app.stores.records import Collection, Store
 from app.switch import Switch
@@ -71,9 +72,9 @@ class Services:
     alerts: Desk
     steering: Steering
     ofrep: Ofrep
+    rulesets: Rulesets
     draining: asyncio.Event
     logins: Logins = field(default_factory=Logins)
-    rulesets: Rulesets = field(default_factory=Rulesets)
 
 
 @asynccontextmanager
@@ -93,10 +94,11 @@ async def wire(
     book = Book(metrics, clock)
     hurries = None if hurry is None else hurry.add
     lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
-    ids, ofrep, draining = DecisionIds(), Ofrep(settings, clock, random.random), asyncio.Event()
+    ids, sticky, draining = DecisionIds(), StickyTokens(), asyncio.Event()
+    ofrep = Ofrep(settings, clock, random.random)
     metrics.show_streams(lambda: ofrep.streams.count)
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
-    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, ids, ofrep), alert)
+    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, (ids, sticky), ofrep), alert)
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
@@ -110,7 +112,7 @@ async def wire(
         sync = await opening.in_common(ground, lanes, hurry)
         changes = Changes(store, live, settle, metrics, clock)
         switch = Switch(store, live, settle, metrics, clock)
-        traffic = Traffic(live, lanes, send, metrics, clock, ids)
+        traffic = Traffic(live, lanes, send, metrics, clock, ids, sticky)
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
         ledger = Ledger(memory, clock)
@@ -124,7 +126,7 @@ async def wire(
         alerts = await opening.alerts(ground, told, steered.roll_back, switch)
         await stack.enter_async_context(running(ofrep.streams.close_at(draining)))
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        judging = (outcomes, outcomes.kept, book, told, alerts, steered, ofrep, draining)
+        judging = (outcomes, outcomes.kept, book, told, alerts, steered, ofrep, Rulesets(settings.flag_set), draining)
         yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
 
 
@@ -139,10 +141,18 @@ def _signing_key(state: State, settings: Settings) -> bytes | None:
     return key_of(kept.secret) if kept else None
 
 
-def _watch(state: State, settings: Settings, lanes: LaneBook, metrics: Metrics, ids: DecisionIds, ofrep: Ofrep) -> None:
+def _watch(
+    state: State,
+    settings: Settings,
+    lanes: LaneBook,
+    metrics: Metrics,
+    signers: tuple[DecisionIds, StickyTokens],
+    ofrep: Ofrep,
+) -> None:
     lanes.sync(state.routes)
     key = _signing_key(state, settings)
-    ids.use(key)
+    for signer in signers:
+        signer.use(key)
     ofrep.state_changed(state, key)
     documents = {
         Collection.FLAG: len(state.ruleset.living),

@@ -13,6 +13,7 @@ from app.measures.book import Place, place_of
 from app.measures.ended import Ended, ended_of
 from app.refresh import NO_STEP
 from app.shadows.watched import Watched
+from app.sticky_tokens import STICKY_HEADER
 from app.traffic import Choice
 from app.wiring import Services
 from flags.names import Reason
@@ -57,7 +58,7 @@ async def answer(services: Services, exchange: Exchange, receive: Receive, send:
     Raises ProblemError 502, 503, 504 when no backend answered.
     """
     carried = exchange.given.carried
-    marks = _marks(exchange) + cache_marks(exchange.given)
+    marks = _marks(services, exchange) + cache_marks(exchange.given)
     if carried.answer is None:
         failure = _failure(exchange, services.clock.monotonic(), marks)
         _record(services, exchange, failure.status, Passed(Passing.BROKEN))
@@ -122,7 +123,7 @@ def _watched(services: Services, exchange: Exchange) -> Watched | None:
     return services.shadows.begin(route, exchange.decision_id, choice.plan, exchange.call, given.carried)
 
 
-def _marks(exchange: Exchange) -> Headers:
+def _marks(services: Services, exchange: Exchange) -> Headers:
     """Say in headers what was decided and what came of it."""
     choice, carried = exchange.choice, exchange.given.carried
     marks = [
@@ -136,6 +137,8 @@ def _marks(exchange: Exchange) -> Headers:
     marks.append((b"x-crossfade-backend", carried.backend.encode()))
     if carried.backend != choice.plan.decided:
         marks.append((b"x-crossfade-fallback", (first_cause(carried.attempts) or "").encode()))
+    if choice.stay is not None and (token := services.traffic.sticky_token(exchange.route, choice, carried.backend)):
+        marks.append((STICKY_HEADER, token))
     return marks
 
 

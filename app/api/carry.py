@@ -54,7 +54,7 @@ async def carry(services: Services, scope: Scope, receive: Receive, send: Send, 
     if route.adds_metadata:
         call = asked_plainly(call)
     context = _context(route, scope["headers"], body)
-    choice, began = services.traffic.choose(route, context), services.clock.monotonic()
+    choice, began = services.traffic.choose(route, context, scope["headers"]), services.clock.monotonic()
     try:
         with UnlessLeft(receive, WATCHED_AFTER_S if upload is None else 0.0):
             given = await services.cached.carry(route, choice, context, call)

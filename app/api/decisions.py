@@ -8,6 +8,8 @@ from app.api.asgi import JSON_HEADERS, Receive, Scope, Send, parsed, read_body, 
 from app.api.params import PRINCIPAL, admitted, check_scopes
 from app.auth import Role
 from app.errors import Code, ProblemError
+from app.sticky_tokens import STICKY_HEADER
+from app.traffic import Choice
 from app.wiring import Services
 from routers.model import Route
 
@@ -66,13 +68,15 @@ async def decide(services: Services, scope: Scope, receive: Receive, send: Send,
     if route is None:
         raise ProblemError(404, Code.UNKNOWN_ROUTE, f'there is no route "{name}"; GET /routes lists them')
     check_scopes(caller, route)
-    await respond(send, 200, JSON_HEADERS, orjson.dumps(_decision(services, route, context)))
+    choice = services.traffic.choose(route, context, scope["headers"])
+    backend, fallback = services.traffic.standing(choice)
+    token = None if choice.stay is None else services.traffic.sticky_token(route, choice, backend)
+    headers = JSON_HEADERS if token is None else [*JSON_HEADERS, (STICKY_HEADER, token)]
+    await respond(send, 200, headers, orjson.dumps(_told(services, route, choice, backend, fallback)))
     return 200
 
 
-def _decision(services: Services, route: Route, context: dict[str, Any]) -> dict[str, Any]:
-    choice = services.traffic.choose(route, context)
-    backend, fallback = services.traffic.standing(choice)
+def _told(services: Services, route: Route, choice: Choice, backend: str, fallback: str | None) -> dict[str, Any]:
     return {
         "decision_id": services.traffic.named(route.name, choice, NOBODY_YET),
         "route": route.name,

@@ -6,6 +6,7 @@ from functools import lru_cache
 from app.api.asgi import Scope
 from app.api.peers import address_of
 from app.errors import Code, ProblemError
+from app.sticky_tokens import STICKY_HEADER
 from app.wiring import Services
 from routers.call import Headers
 from routers.hops import DEADLINE_HEADER
@@ -14,7 +15,8 @@ LONGEST_DEADLINE = 15
 """How many digits a deadline may have; more milliseconds than that are no time that anybody waits."""
 
 _AUTHORIZATION, _FORWARDED, _FORWARDED_FOR = b"authorization", b"forwarded", b"x-forwarded-for"
-_LOOKED_AT = frozenset({b"x-crossfade-token", DEADLINE_HEADER, b"host", _AUTHORIZATION, _FORWARDED, _FORWARDED_FOR})
+_OURS = frozenset({b"x-crossfade-token", STICKY_HEADER})
+_LOOKED_AT = _OURS | {DEADLINE_HEADER, b"host", _AUTHORIZATION, _FORWARDED, _FORWARDED_FOR}
 _PLAIN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _QUOTABLE = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+")
 

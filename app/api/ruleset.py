@@ -28,6 +28,7 @@ class RulesetView(BaseModel):
 
     epoch: str
     revision: int
+    flag_set: str
     killed: KilledView
     flags: list[Flag]
     segments: list[Segment]

@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.stores.outcomes import OutcomeRow
 from flags.evaluate import evaluate
 from flags.names import Reason
+from flags.sticky import YIELDING
 from routers.model import Route
 from routers.plan import plan
 
@@ -131,7 +132,7 @@ class Attributor:
         return Basis(decided, decision_id, Attribution.LATE if is_late else Attribution.DECISION)
 
     def _of_unit(self, outcome: Outcome, now: float) -> Basis:
-        """Decide now for the unit: the side it is on at the moment."""
+        """Decide now for the unit: the side it is on at the moment, if no token of its own keeps it on another."""
         state = self._live.state
         route = state.routes.get(outcome.route or "")
         if route is None:
@@ -140,7 +141,10 @@ class Attributor:
         decision = evaluate(ruleset, route.flag, {ruleset.hashed_by(route.flag): outcome.unit}, now)
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         unit = self._ids.unit_of(outcome.unit)
-        decided = Decided(route.name, chosen.decided, "", chosen.reason, decision.version, int(now), unit, "")
+        flag = ruleset.document(route.flag)
+        may_stay = flag is not None and flag.sticky is not None and chosen.reason in YIELDING
+        reason = Reason.STICKY if may_stay else chosen.reason
+        decided = Decided(route.name, chosen.decided, "", reason, decision.version, int(now), unit, "")
         return Basis(decided, None, Attribution.UNIT)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -89,3 +90,14 @@ def test_the_chart_runs_the_image_that_the_dockerfile_makes() -> None:
     assert 'ENTRYPOINT ["crossfade"]' in DOCKERFILE
     assert "EXPOSE 8000" in DOCKERFILE
     assert "containerPort: 8000" in TEMPLATES
+
+
+def test_the_image_is_made_of_every_package_and_what_it_copies_is_let_in() -> None:
+    lines = [
+        line.split()[1:-1] for line in DOCKERFILE.splitlines() if line.startswith("COPY ") and "--from" not in line
+    ]
+    copied = {path for paths in lines for path in paths}
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {*wheel["packages"]} <= copied
+    assert copied == let_in
