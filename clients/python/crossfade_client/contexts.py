@@ -12,6 +12,8 @@ from .flags.context import TARGETING_KEY, Context
 _PLAIN = frozenset({str, int, float, bool, NoneType})
 """Types that are JSON as they are."""
 
+_are_plain = _PLAIN.issuperset
+
 
 def context_of(given: EvaluationContext | None) -> Context:
     """Return the attributes, the targeting key among them; times become RFC 3339 text, one without a zone is in UTC.
@@ -20,10 +22,9 @@ def context_of(given: EvaluationContext | None) -> Context:
     """
     if given is None:
         return {}
-    context: Context = {**given.attributes}
-    if given.targeting_key is not None:
-        context[TARGETING_KEY] = given.targeting_key
-    return context if _PLAIN.issuperset(map(type, context.values())) else _as_json(context)
+    key = given.targeting_key
+    context: Context = {**given.attributes} if key is None else {**given.attributes, TARGETING_KEY: key}
+    return context if _are_plain(map(type, context.values())) else _as_json(context)
 
 
 def _as_json(value: Any) -> Any:

@@ -94,7 +94,9 @@ class CrossfadeProvider(OfflineProvider):
             self._health.in_contact()
         except CrossfadeError as error:
             refusal = self._begin_without(error)
-        if not isinstance(refusal, ProviderFatalError):
+        if isinstance(refusal, ProviderFatalError):
+            self._service.close()
+        else:
             self._start(etag)
         if refusal is not None:
             raise refusal
