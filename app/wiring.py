@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import SecretStr
 
@@ -24,6 +25,7 @@ from app.measures.book import Book
 from app.metrics import Metrics
 from app.notices.sending import Notices
 from app.ofrep.desk import Ofrep
+from app.ofrep.streams import ChangeStreams
 from app.opening import Ground, Outcomes
 from app.quotas import Quotas
 from app.refresh import Live, State
@@ -95,10 +97,10 @@ async def wire(
     hurries = None if hurry is None else hurry.add
     lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
     ids, sticky, draining = DecisionIds(), StickyTokens(), asyncio.Event()
-    ofrep = Ofrep(settings, clock, random.random)
-    metrics.show_streams(lambda: ofrep.streams.count)
+    ofrep = Ofrep(settings, clock, random.random, metrics)
+    signers = (ids, sticky, ofrep.tokens)
     admin, alert = (_digest(secret) for secret in (settings.admin_token, settings.alert_secret))
-    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, (ids, sticky), ofrep), alert)
+    live = Live(admin, lambda state: _watch(state, settings, lanes, metrics, signers, ofrep.streams), alert)
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
@@ -141,19 +143,26 @@ def _signing_key(state: State, settings: Settings) -> bytes | None:
     return key_of(kept.secret) if kept else None
 
 
+class Signer(Protocol):
+    """What signs with the key of the deployment."""
+
+    def use(self, key: bytes | None) -> None:
+        """Sign with this key of 32 bytes from now on."""
+
+
 def _watch(
     state: State,
     settings: Settings,
     lanes: LaneBook,
     metrics: Metrics,
-    signers: tuple[DecisionIds, StickyTokens],
-    ofrep: Ofrep,
+    signers: Sequence[Signer],
+    streams: ChangeStreams,
 ) -> None:
     lanes.sync(state.routes)
     key = _signing_key(state, settings)
     for signer in signers:
         signer.use(key)
-    ofrep.state_changed(state, key)
+    streams.state_changed(state)
     documents = {
         Collection.FLAG: len(state.ruleset.living),
         Collection.ROUTE: len(state.routes),

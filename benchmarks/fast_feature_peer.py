@@ -1,6 +1,6 @@
-"""fast-feature's OFREP endpoints, with its flags in memory: the flag of the benchmark and as many others as a bulk has.
+"""fast-feature's OFREP endpoints with the flags of the benchmark in memory; it asks nobody for a token.
 
-Served as `benchmarks.fast_feature_peer:app`; it asks nobody for a token.
+Served as `benchmarks.fast_feature_peer:app`.
 """
 
 from fast_feature.core import Flag
@@ -8,14 +8,9 @@ from fast_feature.ofrep import OfrepRouter
 from fast_feature.storage.inmemory import InMemoryFlagRepository
 from fastapi import FastAPI
 
-from benchmarks.ofrep_flags import KEYS
+from benchmarks.ofrep_flags import KEYS, VARIANTS, targeting
 
-_EVENLY = {"fractional": [["new", 50], ["legacy", 50]]}
-_VARIANTS = {"new": True, "legacy": False}
+_FLAGS = [Flag(key, dict(VARIANTS), default_variant="legacy", targeting=targeting()) for key in KEYS]
 
 app = FastAPI()
-app.include_router(
-    OfrepRouter.build(
-        InMemoryFlagRepository([Flag(key, _VARIANTS, default_variant="legacy", targeting=_EVENLY) for key in KEYS])
-    )
-)
+app.include_router(OfrepRouter.build(InMemoryFlagRepository(_FLAGS)))

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from benchmarks.conditions import Effort, cores, machine
 from benchmarks.load import Request, generator, near_limit
-from benchmarks.ofrep_flags import KEYS, ONE, documents
+from benchmarks.ofrep_flags import CONTEXT, KEYS, ONE, documents
 from benchmarks.report import Bar, Finding, medians, quotients
 from benchmarks.rounds import Taken, Target, failed, in_turn
 from benchmarks.servers import raw_asgi, service, under_uvicorn, upstreams
@@ -16,7 +16,7 @@ CONNECTIONS = 16
 OURS, FLOOR, DIRECT, PEER = "crossfade", "raw ASGI", "fixed answer", "fast-feature"
 BULK, BULK_OF_PEER, UNCHANGED = "crossfade, bulk of 100", "fast-feature, bulk of 100", "crossfade, bulk of 100, 304"
 
-_BODY = json.dumps({"context": {"targetingKey": "user-1", "plan": "pro"}})
+_BODY = json.dumps({"context": CONTEXT})
 
 
 def measure(effort: Effort) -> Finding:

@@ -3,24 +3,20 @@
 from collections.abc import Callable
 
 from app.clock import Clock
+from app.metrics import Metrics
 from app.ofrep.answers import Answers
 from app.ofrep.streams import ChangeStreams
 from app.ofrep.tokens import StreamTokens
 from app.quotas import Quotas
-from app.refresh import State
 from app.settings import Settings
 
 
 class Ofrep:
     """Answers that are written, who may ask how often, who listens, and the tokens of those who cannot send headers."""
 
-    def __init__(self, settings: Settings, clock: Clock, chance: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, clock: Clock, chance: Callable[[], float], metrics: Metrics) -> None:
         self.answers = Answers(settings.flag_set)
         self.quotas = Quotas(settings.ofrep_calls_per_s)
         self.streams = ChangeStreams(clock, settings.ofrep_streams, settings.ofrep_stream_s, chance)
         self.tokens = StreamTokens()
-
-    def state_changed(self, state: State, signing_key: bytes | None) -> None:
-        """Go on with the state that comes in force now, and with its signing key."""
-        self.tokens.use(signing_key)
-        self.streams.state_changed(state)
+        metrics.show_streams(lambda: self.streams.count)

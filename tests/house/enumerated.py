@@ -38,10 +38,14 @@ def endpoints() -> set[str]:
 
 def roles_needed() -> dict[str, str]:
     """Return the role that each endpoint asks for, `none` for those that ask for none."""
-    hot = {f"{'ANY' if each.methods == ANY_METHOD else 'POST'} {each.template}": Role.EVALUATE for each in TABLE}
+    hot = {f"{_word(each.methods)} {each.template}": Role.EVALUATE for each in TABLE}
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     cold = {f"{method} {route.path}": _role(route.dependant) for route in routes for method in route.methods or ()}
     return {**hot, **cold}
+
+
+def _word(methods: tuple[str, ...]) -> str:
+    return "ANY" if methods == ANY_METHOD else methods[0].upper()
 
 
 def _role(dependant: Dependant) -> str:
