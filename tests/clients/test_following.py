@@ -278,3 +278,12 @@ def test_a_forked_process_follows_and_reports_by_itself(service: RunningService,
     service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 0})
     found = sorted(each["metadata"]["who"] for each in until_exported(service, "visit", 3))
     assert found == ["both", "child", "parent"]
+
+
+def test_the_readme_says_what_works(service: RunningService, token: str, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "clients/python/README.md").read_text()
+    snippet = readme.split("```python\n")[1].split("```")[0].replace('last_good="flags.json", ', "")
+    service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 100})
+    exec(snippet, {"url": service.url, "token": token})  # noqa: S102 - that is what a reader does with it
+    service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 0})
+    assert capsys.readouterr().out == "the new side\n"
