@@ -34,6 +34,7 @@ class Role(StrEnum):
     """What a token is for."""
 
     EVALUATE = "evaluate"
+    CLIENT = "client"
     READ = "read"
     OPERATE = "operate"
     KILL = "kill"
@@ -42,7 +43,8 @@ class Role(StrEnum):
 
 
 ALLOWED: Mapping[Role, frozenset[Role]] = {
-    Role.EVALUATE: frozenset({Role.EVALUATE, Role.ADMIN}),
+    Role.EVALUATE: frozenset({Role.EVALUATE, Role.CLIENT, Role.ADMIN}),
+    Role.CLIENT: frozenset({Role.CLIENT, Role.ADMIN}),
     Role.READ: frozenset({Role.READ, Role.OPERATE, Role.KILL, Role.ADMIN}),
     Role.OPERATE: frozenset({Role.OPERATE, Role.ADMIN}),
     Role.KILL: frozenset({Role.KILL, Role.ADMIN}),

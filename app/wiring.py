@@ -31,6 +31,7 @@ from app.ofrep.streams import ChangeStreams
 from app.opening import Ground, Outcomes
 from app.quotas import Quotas
 from app.refresh import Live, State
+from app.rulesets import Rulesets
 from app.settings import Settings
 from app.shadows.calls import Shadows
 from app.shadows.ledger import Ledger
@@ -75,6 +76,7 @@ class Services:
     alerts: Desk
     steering: Steering
     ofrep: Ofrep
+    rulesets: Rulesets
     draining: asyncio.Event
     seen: Seen
     logins: Logins = field(default_factory=Logins)
@@ -132,8 +134,9 @@ async def wire(
         alerts = await opening.alerts(ground, told, steered.roll_back, switch)
         await stack.enter_async_context(running(ofrep.streams.close_at(draining)))
         carrying = (traffic, cached, metrics, send, scrape, quotas, sync, shadows, ledger)
-        judging = (outcomes, outcomes.kept, book, told, alerts, steered, ofrep, draining, seen)
-        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging)
+        judging = (outcomes, outcomes.kept, book, told, alerts, steered, ofrep)
+        serving = (Rulesets(settings.flag_set), draining, seen)
+        yield Services(settings, clock, store, live, standing, changes, switch, lanes, *carrying, *judging, *serving)
 
 
 def _digest(secret: SecretStr | None) -> str | None:

@@ -8,12 +8,27 @@ from collections.abc import Callable, Mapping
 import orjson
 from rich.console import Console
 
-from benchmarks import cache, decision, evaluation, fleet, latency, ofrep, outcomes, route, shadow, soak, start, streams
+from benchmarks import (
+    cache,
+    decision,
+    evaluation,
+    fleet,
+    latency,
+    local,
+    ofrep,
+    outcomes,
+    route,
+    shadow,
+    soak,
+    start,
+    streams,
+)
 from benchmarks.conditions import Effort
 from benchmarks.report import Finding, keep, say, show
 
 BENCHMARKS: Mapping[str, Callable[[Effort], Finding]] = {
     "evaluation": evaluation.measure,
+    "local": local.measure,
     "decision": decision.measure,
     "ofrep": ofrep.measure,
     "route": route.measure,

@@ -13,6 +13,9 @@ from app.stores.records import Collection
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
 
+SCOPED = frozenset({Role.EVALUATE, Role.CLIENT})
+"""Roles of the data plane."""
+
 
 class TokenBody(BaseModel):
     """A token to make; without `expires_at` it lasts until it is revoked."""
@@ -44,9 +47,9 @@ class TokenBody(BaseModel):
 
     @model_validator(mode="after")
     def scopes_the_data_plane(self) -> Self:
-        """Refuse scopes of a role that does more than call routes."""
-        if self.scopes and self.role is not Role.EVALUATE:
-            raise ValueError(f"scopes: only the role evaluate can be scoped, not {self.role}")
+        """Refuse scopes of a role that does more than call routes and decide."""
+        if self.scopes and self.role not in SCOPED:
+            raise ValueError(f"scopes: only the roles evaluate and client can be scoped, not {self.role}")
         return self
 
 

@@ -48,7 +48,7 @@ async def export(
     _: Reader,
     flag: Annotated[str | None, Query(description="Only this flag, and what it stands on.")] = None,
 ) -> Response:
-    """Return all segments, flags and routes as a document that `POST /import` and a seed file take; no tokens, no kills."""
+    """Return segments, flags and routes as a document that `POST /import` and a seed file take; no tokens, no kills."""
     if flag is not None and services.live.state.ruleset.document(flag) is None:
         raise ProblemError(404, Code.UNKNOWN_FLAG, f'there is no flag "{flag}"; GET /flags lists them')
     documents = exported(services.live.state, flag)

@@ -13,7 +13,7 @@ from app.cli.output import Show, moment
 
 commands = group("Make, list and revoke the tokens that callers show.")
 
-Role = Literal["evaluate", "read", "operate", "kill", "alert", "admin"]
+Role = Literal["evaluate", "client", "read", "operate", "kill", "alert", "admin"]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The token's public name: lower-case letters, digits and -.")]
 
 
@@ -51,14 +51,16 @@ def create_token(
     service: Service,
     show: Show,
     name: Id,
-    role: Annotated[Role, typer.Option(help="evaluate: data plane; operate: percentages; kill: kills and breakers.")],
+    role: Annotated[
+        Role, typer.Option(help="client: evaluate, and the ruleset; operate: percentages; kill: breakers too.")
+    ],
     description: Annotated[str, typer.Option(metavar="TEXT", help="Who has it.")] = "",
     days: Annotated[
         int | None, typer.Option(min=1, max=3650, metavar="N", help="How long it lasts; else for ever.")
     ] = None,
     scope: Annotated[
         list[str] | None,
-        typer.Option(metavar="SCOPE", help="evaluate only: route:NAME or flag:KEY; may be given again."),
+        typer.Option(metavar="SCOPE", help="evaluate and client only: route:NAME or flag:KEY; may be given again."),
     ] = None,
     reason: Reason = "",
 ) -> None:

@@ -64,7 +64,7 @@ async def test_what_is_no_scope_is_refused(service: Service, scopes: object) -> 
 
 
 @pytest.mark.parametrize("role", ["read", "operate", "kill", "admin"])
-async def test_only_evaluate_can_be_scoped(service: Service, role: str) -> None:
+async def test_only_roles_of_the_data_plane_can_be_scoped(service: Service, role: str) -> None:
     refused = await service.ask("POST", "/tokens", {"id": "app", "role": role, "scopes": ["route:rag"]})
     assert refused.status_code == 422
-    assert "only the role evaluate can be scoped" in refused.json()["detail"]
+    assert "only the roles evaluate and client can be scoped" in refused.json()["detail"]

@@ -46,8 +46,9 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 def test_the_version_is_the_same_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     chart = yaml.safe_load((ROOT / "helm/crossfade/Chart.yaml").read_text())
+    client = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())["project"]
     changes = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert {project["version"], version("crossfade"), chart["appVersion"], changes[0]} == {VERSION}
+    assert {project["version"], client["version"], version("crossfade"), chart["appVersion"], changes[0]} == {VERSION}
 
 
 def test_the_licence_is_apache_2() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("app", "backends", "flags", "rollouts", "routers")
+PACKAGES = ("app", "backends", "clients/python/crossfade_client", "flags", "rollouts", "routers")
 
 FILE_LINES = 300
 TEST_FILE_LINES = 400

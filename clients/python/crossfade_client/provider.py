@@ -1,0 +1,215 @@
+"""The provider that follows a service."""
+
+import atexit
+import logging
+import os
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from weakref import WeakSet
+
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.event import ProviderEventDetails
+from openfeature.exception import OpenFeatureError, ProviderFatalError, ProviderNotReadyError
+from openfeature.track import TrackingEventDetails
+
+from .answers import NotReady, Seen
+from .errors import CrossfadeError, RefusedError, UnreadableError
+from .following import Follower
+from .health import Health
+from .keeping import LastGood
+from .offline import Bootstrap, OfflineProvider
+from .outcomes import NoOutcomeError, outcome_of
+from .reading import changed, given, is_older, parsed
+from .reporting import Reporter
+from .service import Copy, Service
+
+log = logging.getLogger("crossfade_client")
+
+LAST_WORDS_S = 3.0
+"""How long a shutdown waits for what is left to be sent."""
+
+
+class CrossfadeProvider(OfflineProvider):
+    """Evaluates in process by the service's rules, kept fresh in the background; no evaluation waits for anything."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        route: str | None = None,
+        unit: str = "targetingKey",
+        last_good: Path | str | None = None,
+        bootstrap: Bootstrap | None = None,
+        timeout_s: float = 5.0,
+        poll_s: float = 30.0,
+        stale_after_s: float = 120.0,
+        flush_s: float = 5.0,
+        outcomes_room: int = 10_000,
+        tells_used: bool = True,
+        verify: ssl.SSLContext | None = None,
+    ) -> None:
+        """Take where the service is, and a token of the role `client`.
+
+        `route` and `unit` are what tracked events count for, unless they say so themselves. `last_good` is a file to
+        keep the last good copy in, `bootstrap` what to begin with when there is neither service nor copy. `poll_s` is
+        how often is asked where there are no change notices, `stale_after_s` after how long without contact the
+        application is told, `flush_s` how long an outcome waits at most, `outcomes_room` how many do. `tells_used`
+        reports which flags are used. Raises ValueError for an address or a token that cannot be.
+        """
+        super().__init__(bootstrap)
+        self._service = Service(url, token, timeout_s, verify)
+        self._last_good = None if last_good is None else LastGood(Path(last_good))
+        self._timing = (poll_s, stale_after_s, flush_s)
+        self._counts_for = (route, unit)
+        self._room = outcomes_room
+        self._tells_used = tells_used
+        self._health = Health(self.emit, time.monotonic, stale_after_s)
+        self._follower: Follower | None = None
+        self._reporter: Reporter | None = None
+        self._retired: list[Seen] = []
+        self._told_until = 0.0
+        self._strange: set[str] = set()
+
+    @staticmethod
+    def offline(bootstrap: Bootstrap) -> OfflineProvider:
+        """Return a provider that needs no service: a ruleset, or the JSON file that it is in."""
+        return OfflineProvider(bootstrap)
+
+    def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - OpenFeature's signature
+        """Get the ruleset, else the last good copy, else the bootstrap, and follow from there.
+
+        Raises ProviderNotReadyError when there is none yet, ProviderFatalError when there will be none.
+        """
+        self._service.open()
+        self._health = Health(self.emit, time.monotonic, self._timing[1])
+        etag, refusal = None, None
+        try:
+            copy = self._service.ruleset(None)
+            if copy is not None:
+                self._take_copy(copy)
+                etag = copy.etag
+            self._health.in_contact()
+        except CrossfadeError as error:
+            refusal = self._begin_without(error)
+        if isinstance(refusal, ProviderFatalError):
+            self._service.close()
+        else:
+            self._start(etag)
+        if refusal is not None:
+            raise refusal
+
+    def _begin_without(self, error: CrossfadeError) -> OpenFeatureError | None:
+        """Take what else there is, and return why that is not enough, None when it is."""
+        if self._take_copy_at_hand():
+            log.warning("begun with a copy, since the ruleset could not be had: %s", error)
+            return None
+        self._health.begins_without()
+        if isinstance(error, RefusedError | UnreadableError):
+            return ProviderFatalError(str(error))
+        return ProviderNotReadyError(f"Crossfade is away, and there is no copy of its ruleset: {error}")
+
+    def _take_copy_at_hand(self) -> bool:
+        kept = None if self._last_good is None else self._last_good.read()
+        if kept is not None:
+            body, age_s = kept
+            try:
+                self._take(parsed(body))
+            except UnreadableError as error:
+                log.warning("the last good copy is none: %s", error)
+            else:
+                log.info("the last good copy is %.0f s old", age_s)
+                return True
+        if self._bootstrap is None:
+            return False
+        try:
+            self._take(given(self._bootstrap))
+        except UnreadableError as error:
+            log.warning("the bootstrap is none: %s", error)
+            return False
+        return True
+
+    def _start(self, etag: str | None) -> None:
+        poll_s, _, flush_s = self._timing
+        self._follower = Follower(self._service, self._follow, self._health, poll_s, etag)
+        self._reporter = Reporter(self._service, self._used, flush_s, self._room, tells_used=self._tells_used)
+        self._follower.start()
+        self._reporter.start()
+        _RUNNING.add(self)
+        atexit.register(self.shutdown)
+
+    def shutdown(self) -> None:
+        """End following, and send what is left to be sent, for three seconds at most."""
+        atexit.unregister(self.shutdown)
+        _RUNNING.discard(self)
+        follower, self._follower = self._follower, None
+        reporter, self._reporter = self._reporter, None
+        if follower is not None:
+            follower.stop(LAST_WORDS_S)
+        if reporter is not None:
+            reporter.stop(LAST_WORDS_S)
+        self._service.close()
+
+    def begin_again(self) -> None:
+        """Follow in this process too, which was forked off one that followed."""
+        etag = self._follower.etag if self._follower is not None else None
+        self._service.open()
+        self._health = Health(self.emit, time.monotonic, self._timing[1])
+        self._health.in_contact()
+        self._start(etag)
+
+    def track(
+        self,
+        tracking_event_name: str,
+        evaluation_context: EvaluationContext | None = None,
+        tracking_event_details: TrackingEventDetails | None = None,
+    ) -> None:
+        """Queue an outcome; one that cannot be is logged, once for each kind of mistake, and nothing is raised."""
+        reporter = self._reporter
+        if reporter is None:
+            return
+        try:
+            reporter.add(outcome_of(tracking_event_name, evaluation_context, tracking_event_details, *self._counts_for))
+        except (NoOutcomeError, TypeError, ValueError) as error:
+            if str(error) not in self._strange and len(self._strange) < 100:
+                self._strange.add(str(error))
+                log.warning("a tracked event is no outcome: %s", error)
+
+    def _take_copy(self, copy: Copy) -> None:
+        document, answers = parsed(copy.body), self._answers
+        if not isinstance(answers, NotReady) and is_older(document, answers.ruleset):
+            # of a process that lags behind in its fleet
+            return
+        self._take(document)
+        if self._last_good is not None:
+            self._last_good.keep(copy.body)
+
+    def _follow(self, copy: Copy) -> None:
+        before = self._answers
+        self._take_copy(copy)
+        after = self._answers
+        if isinstance(before, NotReady) or isinstance(after, NotReady):
+            return
+        self._retired += before.seen(self._told_until)
+        keys = changed(before.ruleset, after.ruleset)
+        if keys:
+            self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=keys))
+
+    def _used(self) -> Iterator[Seen]:
+        since, self._told_until = self._told_until, time.time()
+        retired, self._retired = self._retired, []
+        yield from retired
+        yield from self._answers.seen(since)
+
+
+_RUNNING: WeakSet[CrossfadeProvider] = WeakSet()
+
+
+def _after_fork() -> None:
+    for provider in [*_RUNNING]:
+        provider.begin_again()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,114 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.inprocess import Service, running, settings_in
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    async with running(settings_in(tmp_path)) as service:
+        await service.ok("POST", "/flags", {"key": "base"})
+        await service.ok("POST", "/flags", {"key": "over", "prerequisites": [{"flag": "base", "variants": ["on"]}]})
+        await service.ok("POST", "/flags", {"key": "other", "targets": [{"variant": "on", "keys": ["u1"]}]})
+        yield service
+
+
+async def ruleset(service: Service) -> tuple[dict[str, Any], str]:
+    answer = await service.ask("GET", "/ruleset")
+    assert answer.status_code == 200, answer.text
+    return answer.json(), answer.headers["etag"]
+
+
+async def test_it_holds_documents_kills_epoch_and_revision_and_nobodys_name(service: Service) -> None:
+    body, _ = await ruleset(service)
+    assert [flag["key"] for flag in body["flags"]] == ["base", "other", "over"]
+    assert body["flags"][1]["targets"] == [{"variant": "on", "keys": ["u1"]}]
+    assert all(flag["version"] == 1 and "updated_by" not in flag and "updated_at" not in flag for flag in body["flags"])
+    assert body["killed"] == {"everything": False, "flags": [], "routes": []}
+    state = service.services.live.state.ruleset
+    assert (body["epoch"], body["revision"], body["segments"]) == (state.epoch, state.revision, [])
+
+
+async def test_what_is_at_hand_is_not_sent_again(service: Service) -> None:
+    _, etag = await ruleset(service)
+    for same in (etag, f"W/{etag}", f'"x", {etag}', "*"):
+        answer = await service.ask("GET", "/ruleset", if_none_match=same)
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+    assert (await service.ask("GET", "/ruleset", if_none_match='"x"')).status_code == 200
+
+
+async def test_any_change_gives_another_tag(service: Service) -> None:
+    tags = [(await ruleset(service))[1]]
+    for change in (
+        ("PUT", "/flags/base/rollout", {"percentage": 5}),
+        ("POST", "/flags/base/kill", None),
+        ("DELETE", "/flags/base/kill", None),
+        ("POST", "/kill-switch", {"scope": "all"}),
+    ):
+        await service.ok(*change)
+        tags.append((await ruleset(service))[1])
+    assert len({*tags}) == len(tags)
+    assert (await ruleset(service))[0]["killed"]["everything"] is True
+
+
+async def test_a_kill_that_no_revision_came_with_gives_another_tag(service: Service) -> None:
+    before, tag = await ruleset(service)
+    state = service.services.live.state
+    await service.ok("POST", "/flags/other/kill")
+    overlay = service.services.live.state.overlay
+    service.services.live.state = state
+    service.services.live.lay(overlay)
+    after, other = await ruleset(service)
+    assert after["revision"] == before["revision"]
+    assert after["killed"]["flags"] == ["other"]
+    assert tag != other
+
+
+@pytest.mark.parametrize(
+    ("scopes", "keys"),
+    [(["flag:over"], ["base", "over"]), (["flag:base"], ["base"]), (["route:rag"], ["rag-v2"]), (["flag:none"], [])],
+)
+async def test_a_scoped_token_gets_its_flags_and_what_they_stand_on(
+    service: Service, scopes: list[str], keys: list[str]
+) -> None:
+    await service.with_rag()
+    made = await service.ok("POST", "/tokens", {"id": "app", "role": "client", "scopes": scopes})
+    await service.ok("POST", "/flags/other/kill")
+    async with service.token(made["token"]) as client:
+        answer = await client.get("/ruleset")
+    assert [flag["key"] for flag in answer.json()["flags"]] == keys
+    assert answer.json()["killed"]["flags"] == []
+    assert len((await ruleset(service))[0]["flags"]) == 4
+
+
+@pytest.mark.parametrize("role", ["evaluate", "read", "operate", "kill", "alert"])
+async def test_only_a_client_gets_it(service: Service, role: str) -> None:
+    made = await service.ok("POST", "/tokens", {"id": "web", "role": role})
+    async with service.token(made["token"]) as client:
+        assert (await client.get("/ruleset")).status_code == 403
+
+
+async def test_a_client_may_ask_for_decisions_and_report_outcomes_too(service: Service) -> None:
+    await service.with_rag()
+    made = await service.ok("POST", "/tokens", {"id": "app", "role": "client"})
+    async with service.token(made["token"]) as client:
+        decided = await client.post("/routes/rag/decision", json={"context": {"targetingKey": "u1"}})
+        reported = await client.post("/outcomes", json={"outcomes": [{"route": "rag", "unit": "u1", "kind": "like"}]})
+    assert (decided.status_code, reported.status_code) == (200, 202)
+
+
+async def test_only_new_documents_are_written_out_again(service: Service) -> None:
+    await ruleset(service)
+    kept = service.services.rulesets._flags
+    before = {key: text for key, (_, text) in kept.items()}
+    await service.ok("PUT", "/flags/base/rollout", {"percentage": 5})
+    await ruleset(service)
+    after = {key: text for key, (_, text) in service.services.rulesets._flags.items()}
+    assert after["other"] is before["other"]
+    assert after["base"] != before["base"]
+    await service.ok("DELETE", "/flags/other", if_match="*")
+    await ruleset(service)
+    assert [*service.services.rulesets._flags] == ["base", "over"]
