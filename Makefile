@@ -53,6 +53,10 @@ run: $(VENV)/.installed ## Run the service on http://127.0.0.1:8000 with its sta
 test: $(VENV)/.installed $(VENV)/.data ## Run every test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
+.PHONY: test-clients
+test-clients: $(VENV)/.installed ## The published OpenFeature clients for JavaScript, in Node.js and in Chromium (needs both)
+	@$(BIN)/python -m tests.clients.js
+
 .PHONY: chaos
 chaos: $(VENV)/.installed ## Break everything a fleet stands on, one at a time under load, and count what users notice
 	@$(BIN)/python -m tests.chaos

@@ -1,0 +1,44 @@
+"""`make test-clients`: the published JavaScript clients against a real Crossfade; needs npm and Chromium."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.service import ADMIN, RunningService, started
+
+FOLDER = Path(__file__).parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = 2
+"""The exit code of a machine that lacks what these tests need."""
+
+
+def main() -> int:
+    """Run the tests and return the exit code of the last that failed."""
+    needed = {"node": _first("node"), "npm": _first("npm"), "Chromium": os.environ.get("CHROMIUM") or _first(*BROWSERS)}
+    missing = [name for name, path in needed.items() if path is None]
+    if missing:
+        hint = "install Node.js 20 or newer and Chromium, or set CHROMIUM=/path/to/chromium"
+        print(f"make test-clients needs {', '.join(missing)}: {hint}", file=sys.stderr)  # noqa: T201 - a command
+        return MISSING
+    subprocess.run([str(needed["npm"]), "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)
+    with tempfile.TemporaryDirectory() as folder, started(Path(folder)) as service:
+        return _tested(service, str(needed["node"]), str(needed["Chromium"]))
+
+
+def _tested(service: RunningService, node: str, chromium: str) -> int:
+    made = service.ok("POST", "/tokens", {"id": "pages", "role": "evaluate"})
+    told = {"CROSSFADE_URL": service.url, "CROSSFADE_TOKEN": ADMIN, "CLIENT_TOKEN": made["token"], "CHROMIUM": chromium}
+    tests = sorted(str(file) for file in FOLDER.glob("*.test.mjs"))
+    command = [node, "--test", "--test-concurrency=1", "--test-reporter=spec", *tests]
+    return subprocess.run(command, cwd=FOLDER, env=os.environ | told, check=False).returncode
+
+
+def _first(*names: str) -> str | None:
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
