@@ -15,10 +15,11 @@ from app.stores.last_good import LastGood, line_of
 from app.stores.records import Collection, Stored, StoreUnavailableError
 from flags.kills import Kill
 from flags.model import Flag
+from flags.segment import Segment
 from rollouts.model import Rollout
 from routers.model import Route
 
-Document = Flag | Route | TokenRecord | SigningKey | Applied | Kill | Rollout
+Document = Flag | Route | TokenRecord | SigningKey | Applied | Kill | Rollout | Segment
 
 log = structlog.get_logger("crossfade.last_good")
 
@@ -82,6 +83,7 @@ def _documents(state: State) -> Iterator[tuple[Collection, str, Document]]:
     by_collection: Mapping[Collection, Mapping[str, Document]] = {
         Collection.FLAG: state.flags,
         Collection.ROUTE: state.routes,
+        Collection.SEGMENT: state.segments,
         Collection.KILL: state.overlay.known,
         Collection.ENV: state.env,
         Collection.TOKEN: state.records,

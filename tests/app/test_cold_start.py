@@ -56,7 +56,7 @@ async def kept(folder: Path, service: Service) -> None:
 def documents_of(service: Service) -> list[Mapping[str, Any]]:
     """Return every document in force, and every kill known of."""
     state = service.services.live.state
-    return [state.flags, state.routes, state.env, state.records, state.overlay.known]
+    return [state.flags, state.segments, state.routes, state.env, state.records, state.overlay.known]
 
 
 async def gauge(service: Service, name: str) -> float:
@@ -73,6 +73,7 @@ async def decided(service: Service) -> str:
 async def test_without_redis_and_journal_the_last_good_copy_serves(tmp_path: Path, redis: RedisServer) -> None:
     settings = settings_of(tmp_path, redis)
     async with running(settings) as before:
+        await before.ok("POST", "/segments", {"name": "pro", "when": {"attribute": "plan", "op": "eq", "value": "pro"}})
         await before.with_rag(100)
         token = (await before.ok("POST", "/tokens", {"id": "app", "role": "evaluate"}))["token"]
         await kept(tmp_path / "data", before)

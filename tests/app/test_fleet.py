@@ -10,6 +10,7 @@ import pytest
 from orjson import dumps
 from redis import Redis
 
+from flags.evaluate import evaluate
 from tests.app.stores.changes import change
 from tests.inprocess import FLAG, Service, running, settings_in
 from tests.servers import RedisServer, redis_server
@@ -72,6 +73,26 @@ async def test_a_write_in_one_process_is_in_force_in_the_other(pair: tuple[Servi
     assert weight(other) == 50_000
     await until(one, 50_000)
     assert one.services.live.state.ruleset.revision == other.services.live.state.ruleset.revision
+
+
+async def test_a_segment_changed_in_one_process_changes_its_flags_in_the_other(pair: tuple[Service, Service]) -> None:
+    one, other = pair
+    segment = {"name": "pro", "when": {"attribute": "plan", "op": "eq", "value": "pro"}}
+    rule = {"name": "chosen", "when": {"segment": "pro"}, "serve": {"variant": "on"}}
+    await one.ok("POST", "/segments", segment)
+    await one.ok("POST", "/flags", {"key": "x", "rules": [rule]})
+
+    async def given(plan: str, variant: str) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while variant != evaluate(other.services.live.state.ruleset, "x", {"plan": plan}, 0.0).variant:
+                await asyncio.sleep(0)
+
+    await given("pro", "on")
+    when = {"attribute": "plan", "op": "eq", "value": "gold"}
+    await one.ok("PATCH", "/segments/pro", {"when": when}, if_match="1")
+    await given("gold", "on")
+    await given("pro", "off")
+    assert (await other.ok("GET", "/segments/pro"))["version"] == 2
 
 
 async def test_a_kill_in_one_process_stops_the_other(pair: tuple[Service, Service]) -> None:

@@ -33,18 +33,22 @@ FRUITLESS = {"POST /import"}
 MEANT = {
     "DELETE /flags/{key}",
     "DELETE /routes/{name}",
+    "DELETE /segments/{name}",
     "PATCH /flags/{key}",
     "PATCH /routes/{name}",
+    "PATCH /segments/{name}",
     "POST /flags",
     "POST /flags/{key}/evaluate",
     "POST /flags/{key}/revert",
     "POST /outcomes",
     "POST /rollouts",
     "POST /routes",
+    "POST /segments",
     "POST /tokens",
     "PUT /flags/{key}",
     "PUT /flags/{key}/rollout",
     "PUT /routes/{name}",
+    "PUT /segments/{name}",
 }
 """Operations that refuse what no schema can: weights of another sum, versions of yesterday, ids of no decision."""
 

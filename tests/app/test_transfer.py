@@ -31,7 +31,7 @@ def route_to(flag: Flag, name: str) -> Route:
 
 def document(state: Documents) -> Document:
     """Return documents as JSON has them, without what the server owns."""
-    excluded = {name: {"__all__": SERVER_OWNED} for name in ("flags", "routes")}
+    excluded = {name: {"__all__": SERVER_OWNED} for name in ("segments", "flags", "routes")}
     plain: Document = json.loads(state.model_dump_json(exclude=excluded))
     return plain
 
@@ -106,7 +106,7 @@ async def test_an_export_holds_documents_only(service: Service) -> None:
     await service.ok("POST", "/tokens", {"id": "app", "role": "evaluate"})
     await service.ok("POST", "/flags/rag-v2/kill", {"reason": "night"})
     exported = await service.ok("GET", "/export")
-    assert exported.keys() == {"flags", "routes"}
+    assert exported.keys() == {"segments", "flags", "routes"}
     assert not SERVER_OWNED & (exported["flags"][0].keys() | exported["routes"][0].keys())
 
 

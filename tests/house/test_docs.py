@@ -24,10 +24,11 @@ from app.shadows.calls import Why
 from app.shadows.verdict import Ended
 from app.steering.telling import Evaluation, JudgementTold, Progress
 from app.stores.records import Action, Collection
-from flags.conditions import Operator
+from flags.conditions import Buckets, Compare, Operator
 from flags.kills import Kill
 from flags.model import Flag, Prerequisite, Rule, Target
 from flags.names import OPENFEATURE_REASON, Kind, Reason
+from flags.segment import Segment
 from flags.serve import Share
 from rollouts.evidence import Verdict
 from rollouts.model import Rollout, RolloutState, Stage
@@ -84,6 +85,9 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "Flag: target": Target,
     "Flag: prerequisite": Prerequisite,
     "Flag: rule": Rule,
+    "Flag: comparison": Compare,
+    "Flag: bucket": Buckets,
+    "Segment": Segment,
     "Route": Route,
     "Route: source": Source,
     "Route: backend": Backend,
