@@ -105,7 +105,7 @@ def test_a_step_at_zero_is_for_cohorts_and_has_nothing_to_compare() -> None:
 
 
 def test_cohorts_choose_somebody_in_one_way_and_have_names_of_their_own() -> None:
-    assert 'exactly one of "keys" and "when"' in refusal(cohorts=[{"name": "a"}])
+    assert 'exactly one of "keys", "when" and "segment"' in refusal(cohorts=[{"name": "a"}])
     assert 'two are called "a"' in refusal(cohorts=[{"name": "a", "keys": ["u1"]}, {"name": "a", "keys": ["u2"]}])
 
 

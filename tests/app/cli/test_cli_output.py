@@ -138,7 +138,9 @@ def test_every_operator_is_told_in_words(operator: Operator) -> None:
             },
             "(a < 1) and b is not 2",
         ),
-        ({"segment": "power-users"}, '{"segment": "power-users"}'),
+        ({"segment": "power-users"}, "in segment power-users"),
+        ({"attribute": "age", "op": "gt", "value": 18, "as": "number"}, "age as number > 18"),
+        ({"unheard": 1}, '{"unheard": 1}'),
     ],
 )
 def test_conditions_are_told_as_sentences(when: dict[str, Any], told: str) -> None:

@@ -163,7 +163,7 @@ async def test_what_an_active_rollout_stands_on_cannot_be_taken_away(
 async def test_an_import_leaves_rollouts_alone_and_cannot_pull_the_ground_from_under_one(rag: Driven) -> None:
     await rag.start()
     documents = await rag.service.ok("GET", "/export")
-    assert {*documents} == {"flags", "routes"}
+    assert {*documents} == {"segments", "flags", "routes"}
     documents["flags"][0]["salt"] = "other"
     assert told(await rag.service.ask("POST", "/import", documents)) == (409, "rollout_conflict")
 
