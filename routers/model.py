@@ -34,6 +34,7 @@ RESERVED = frozenset(
         "backfills",
         "breakers",
         "docs",
+        "evaluations",
         "export",
         "flags",
         "healthz",

@@ -45,9 +45,10 @@ def copy(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     reason: Reason = "",
 ) -> None:
-    """Make a flag in another deployment as it is in this one, all of it or nothing.
+    """Make a flag elsewhere as it is here.
 
-    Kills, versions and rollouts stay where they are; the percentage is copied unless --keep-percentage.
+    All of it or nothing is written in the other deployment. Kills, versions and rollouts stay where they are; the
+    percentage is copied unless --keep-percentage.
     """
     documents = service.get("/export", flag=key).having("flags")
     if not with_prerequisites:

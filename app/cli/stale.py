@@ -31,7 +31,7 @@ def stale(
         float, typer.Option(min=0, max=3650, metavar="N", help="How long a flag is settled or unused before it counts.")
     ] = 14,
 ) -> None:
-    """List flags that have done their work, and what stands on each: those can be taken out of the code."""
+    """List flags that have done their work, and why."""
     page = service.every("/monitoring/stale-flags", days=days)
     show(page, lambda page: _blocks(page["items"]))
 
