@@ -49,6 +49,7 @@ RESERVED = frozenset(
         "rollouts",
         "route",
         "routes",
+        "ruleset",
         "segments",
         "tokens",
     }
