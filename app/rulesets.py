@@ -1,5 +1,6 @@
 """The ruleset as clients that evaluate by themselves get it: one text for each state and each set of scopes."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -33,22 +34,29 @@ class Rulesets:
     def __init__(self, flag_set: str) -> None:
         """Begin with nothing written; `flag_set` is what telemetry calls the flags."""
         self._flag_set = flag_set
+        self._one_at_a_time = asyncio.Lock()
         self._ruleset: Ruleset | None = None
         self._copies: dict[frozenset[str], Copy] = {}
         self._flags: dict[str, tuple[BaseModel, bytes]] = {}
         self._segments: dict[str, tuple[BaseModel, bytes]] = {}
 
-    def copy(self, state: State, scopes: frozenset[str]) -> Copy:
-        """Return what decides in this state, for a token of these scopes; none at all are everything."""
+    async def copy(self, state: State, scopes: frozenset[str]) -> Copy:
+        """Return what decides in this state, for a token of these scopes; none at all are everything.
+
+        Ten thousand flags take half a second the first time, so a thread of its own writes them.
+        """
+        async with self._one_at_a_time:
+            if state.ruleset is self._ruleset and scopes in self._copies:
+                return self._copies[scopes]
+            return await asyncio.to_thread(self._made, state, scopes)
+
+    def _made(self, state: State, scopes: frozenset[str]) -> Copy:
         if state.ruleset is not self._ruleset or len(self._copies) >= MOST_SCOPES:
             self._ruleset, self._copies = state.ruleset, {}
             self._flags = {key: each for key, each in self._flags.items() if key in state.ruleset.living}
             self._segments = {name: each for name, each in self._segments.items() if name in state.ruleset.segments}
-        copy = self._copies.get(scopes)
-        if copy is None:
-            body = self._body(state, scopes)
-            digest = hashlib.sha256(body).hexdigest()[:32]
-            copy = self._copies[scopes] = Copy(body, f'"{digest}"')
+        body = self._body(state, scopes)
+        copy = self._copies[scopes] = Copy(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
         return copy
 
     def _body(self, state: State, scopes: frozenset[str]) -> bytes:

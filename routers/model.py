@@ -50,6 +50,7 @@ RESERVED = frozenset(
         "rollouts",
         "route",
         "routes",
+        "ruleset",
         "segments",
         "tokens",
     }

@@ -44,7 +44,7 @@ async def get_ruleset(
 
     Any change gives another ETag: of a document, and a kill that only lies over them.
     """
-    body, etag = services.rulesets.copy(services.live.state, principal.scopes)
+    body, etag = await services.rulesets.copy(services.live.state, principal.scopes)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if if_none_match is not None and _names(if_none_match, etag):
         return Response(status_code=304, headers=headers)

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.changes import By, Wanted
+from app.stores.records import Collection
+from flags.segment import Segment
 from tests.inprocess import Service, running, settings_in
 
 
@@ -112,3 +115,18 @@ async def test_only_new_documents_are_written_out_again(service: Service) -> Non
     await service.ok("DELETE", "/flags/other", if_match="*")
     await ruleset(service)
     assert [*service.services.rulesets._flags] == ["base", "over"]
+
+
+async def test_it_holds_the_segments_that_its_flags_stand_on(service: Service) -> None:
+    below = Segment.model_validate({"name": "below", "when": {"attribute": "plan", "op": "eq", "value": "pro"}})
+    above = Segment.model_validate({"name": "above", "when": {"segment": "below"}})
+    other = Segment.model_validate({"name": "other", "when": {"segment": "below"}})
+    wanted = [Wanted(Collection.SEGMENT, each.name, each, 0) for each in (below, above, other)]
+    await service.services.changes.make(wanted, By("tests", ""))
+    rule = {"name": "r", "when": {"segment": "above"}, "serve": {"variant": "on"}}
+    await service.ok("POST", "/flags", {"key": "segmented", "rules": [rule]})
+    assert {each["name"] for each in (await ruleset(service))[0]["segments"]} == {"above", "below", "other"}
+    made = await service.ok("POST", "/tokens", {"id": "app", "role": "client", "scopes": ["flag:segmented"]})
+    async with service.token(made["token"]) as client:
+        told = (await client.get("/ruleset")).json()["segments"]
+    assert [(each["name"], each["version"]) for each in told] == [("above", 1), ("below", 1)]
