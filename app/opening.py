@@ -13,6 +13,7 @@ from app.alerts.acting import Acting, RollBack
 from app.alerts.desk import Desk
 from app.alerts.keeping import Keeping
 from app.answers import Answers, AnswersHere
+from app.backends import BackendClient, Trust
 from app.background import running
 from app.beginning import remember
 from app.breaker_sync import BreakerSync, Hurry
@@ -76,6 +77,14 @@ class Outcomes(NamedTuple):
     recorder: Recorder
     kept: Aftermath
     carrier: Carrier
+
+
+async def senders(ground: Ground, send: Send | None) -> Sequence[Send]:
+    """Open a client for calls, one for shadows and one for notices, so that none waits for another's connections."""
+    if send is not None:
+        return (send, send, send)
+    trust = Trust()
+    return [(await ground.stack.enter_async_context(BackendClient(trust))).send for _ in range(3)]
 
 
 async def opened(ground: Ground, standing: Standing) -> tuple[Store, Settle, Comparisons]:

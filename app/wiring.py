@@ -13,7 +13,6 @@ from app import opening
 from app.alerts.desk import Desk
 from app.announcing import announcing
 from app.auth import digest_of
-from app.backends import BackendClient, Trust
 from app.background import running
 from app.breaker_sync import BreakerSync, Hurry
 from app.cached import CachedTraffic
@@ -97,8 +96,7 @@ async def wire(
     metrics = Metrics()
     hurry = None if settings.redis_url is None else Hurry()
     book = Book(metrics, clock)
-    hurries = None if hurry is None else hurry.add
-    lanes = LaneBook(metrics, random.random, clock.monotonic, hurries, book.count_opened)
+    lanes = LaneBook(metrics, random.random, clock.monotonic, hurry.add if hurry else None, book.count_opened)
     ids, sticky, draining = DecisionIds(), StickyTokens(), asyncio.Event()
     ofrep = Ofrep(settings, clock, random.random, metrics)
     signers = (ids, sticky, ofrep.tokens)
@@ -107,10 +105,7 @@ async def wire(
     async with AsyncExitStack() as stack:
         ground = Ground(settings, live, metrics, clock, stack)
         scrape = scrape_alone(metrics) if place is None else await stack.enter_async_context(among(place, metrics))
-        trust = Trust()
-        notice_send = send or (await stack.enter_async_context(BackendClient(trust))).send
-        shadow_send = send or (await stack.enter_async_context(BackendClient(trust))).send
-        send = send or (await stack.enter_async_context(BackendClient(trust))).send
+        send, shadow_send, notice_send = await opening.senders(ground, send)
         standing = Standing(clock, is_own=settings.redis_url is None)
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
         store, settle, memory = await opening.opened(ground, standing)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from .bucketing import BUCKETS
+from .effective import effective
 from .model import Flag
 from .names import Kind
 from .serve import Serve
@@ -62,13 +63,15 @@ def is_lasting(flag: Flag) -> bool:
     return LIFETIMES[flag.kind] is None
 
 
-def settled_variant(flag: Flag) -> str | None:
-    """Return the variant that everybody gets, None when there may be several.
+def settled_variant(flag: Flag, now: float) -> str | None:
+    """Return the variant that everybody gets, None when there may be several, or its schedule is not over.
 
-    A caller without the attribute that a split hashes is nobody in this. What has a schedule is on its way.
+    A caller without the attribute that a split hashes is nobody in this. `now` is in seconds since 1970.
     """
     if flag.schedule:
-        return None
+        if flag.schedule[-1].ends > now:
+            return None
+        flag = effective(flag, now)
     if not flag.enabled:
         return flag.off_variant
     given = {*_given(flag.default), *(target.variant for target in flag.targets)}

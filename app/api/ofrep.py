@@ -37,6 +37,7 @@ async def evaluate_one(services: Services, scope: Scope, receive: Receive, send:
     if key not in ruleset.flags:
         raise ProblemError(404, Code.UNKNOWN_FLAG, f'there is no flag "{key[:128]}"')
     decision = evaluate(ruleset, key, context, services.clock.wall())
+    services.seen.note(key, decision.variant)
     status, body = services.ofrep.answers.of(ruleset, decision, context)
     await respond(send, status, JSON_HEADERS + shared_with(services.settings, scope), body)
     return status

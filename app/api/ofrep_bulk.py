@@ -76,15 +76,16 @@ async def _come_near(services: Services, query: bytes) -> None:
 
 async def _items(services: Services, state: State, caller: Principal, context: Context) -> Sequence[bytes]:
     ruleset, now, answer_to = state.ruleset, services.clock.wall(), services.ofrep.answers.of
+    note = services.seen.note
     keys = services.ofrep.answers.keys_for(state, caller.scopes)
     items: list[bytes] = []
     for start in range(0, len(keys), AT_ONCE):
         if start:
             await asyncio.sleep(0)
-        items += [
-            answer_to(ruleset, evaluate(ruleset, key, context, now), context)[1]
-            for key in keys[start : start + AT_ONCE]
-        ]
+        for key in keys[start : start + AT_ONCE]:
+            decision = evaluate(ruleset, key, context, now)
+            note(key, decision.variant)
+            items.append(answer_to(ruleset, decision, context)[1])
     return items
 
 

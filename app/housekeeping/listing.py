@@ -53,7 +53,7 @@ async def stale_flags(ground: Ground, now: datetime, days: float, after: str = "
     flags = sorted((flag for flag in state.flags.values() if flag.key > after), key=lambda flag: flag.key)
     for start in range(0, len(flags), AT_ONCE):
         some = flags[start : start + AT_ONCE]
-        known = await lives(state, ground.store, some, found)
+        known = await lives(state, ground.store, some, found, now)
         for flag in some:
             life = known[flag.key]
             if reasons := stale(flag, life, now, days):

@@ -37,13 +37,15 @@ async def evaluations(state: State, kept: Evaluated) -> Evaluations:
     return Evaluations(with_prerequisites(state.flags, last), since)
 
 
-async def lives(state: State, store: Store, flags: Sequence[Flag], found: Evaluations) -> Mapping[str, Life]:
+async def lives(
+    state: State, store: Store, flags: Sequence[Flag], found: Evaluations, now: datetime
+) -> Mapping[str, Life]:
     """Return the lives of some flags by key, a few questions for all of them. Raises StoreUnavailableError.
 
     A killed flag is not settled: what everybody gets now is nobody's decision about the flag.
     """
     created = await store.created(Collection.FLAG, [flag.key for flag in flags])
-    settled = await settled_since(store, [flag for flag in flags if not state.ruleset.is_killed(flag.key)])
+    settled = await settled_since(store, [flag for flag in flags if not state.ruleset.is_killed(flag.key)], now)
     return {
         flag.key: Life(
             created_at=created.get(flag.key),
@@ -55,28 +57,34 @@ async def lives(state: State, store: Store, flags: Sequence[Flag], found: Evalua
     }
 
 
-async def settled_since(store: Store, flags: Iterable[Flag]) -> Mapping[str, datetime]:
+async def settled_since(store: Store, flags: Iterable[Flag], now: datetime) -> Mapping[str, datetime]:
     """Return of those flags that give everybody one variant since when they do. Raises StoreUnavailableError."""
-    going = {flag.key: flag for flag in flags if settled_variant(flag) is not None}
-    since = {key: flag.updated_at for key, flag in going.items() if flag.updated_at is not None}
+    going = {flag.key: flag for flag in flags if settled_variant(flag, now.timestamp()) is not None}
+    since = {key: _since(flag, flag.updated_at) for key, flag in going.items() if flag.updated_at is not None}
     for _ in range(MOST_VERSIONS):
-        wanted = [(key, flag.version - 1) for key, flag in going.items() if flag.version > 1]
+        # before a schedule had ended, the flag was on its way
+        wanted = [(key, flag.version - 1) for key, flag in going.items() if flag.version > 1 and not flag.schedule]
         if not wanted:
             break
         lines = await store.versions(Collection.FLAG, wanted)
         # beside the loop: reading many documents takes longer than a call may wait
-        going = await asyncio.to_thread(_alike, lines, going)
-        since |= {key: lines[key].at for key in going}
+        going = await asyncio.to_thread(_alike, lines, going, now.timestamp())
+        since |= {key: _since(flag, lines[key].at) for key, flag in going.items()}
     return since
 
 
-def _alike(lines: Mapping[str, Entry], after: Mapping[str, Flag]) -> dict[str, Flag]:
+def _since(flag: Flag, written: datetime) -> datetime:
+    """Return when a version that was written then was over with its schedule."""
+    return max([written, *(entry.until or entry.at for entry in flag.schedule)])
+
+
+def _alike(lines: Mapping[str, Entry], after: Mapping[str, Flag], now: float) -> dict[str, Flag]:
     """Return those versions that give everybody what the ones after them give."""
     before = {key: _flag_in(line) for key, line in lines.items()}
     return {
         key: flag
         for key, flag in before.items()
-        if flag is not None and settled_variant(flag) == settled_variant(after[key])
+        if flag is not None and settled_variant(flag, now) == settled_variant(after[key], now)
     }
 
 

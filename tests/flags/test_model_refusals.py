@@ -242,7 +242,9 @@ VALUES: dict[str, list[Any]] = {
 TEXTS = ("a string", "a version", "a time", "a network", "a time without a zone", "a network with host bits")
 SCALARS = ("a boolean", "a number", *TEXTS)
 TAKEN: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("eq", "ne", "contains"), SCALARS),
+    "eq": (*SCALARS, "an empty list"),
+    "ne": SCALARS,
+    "contains": SCALARS,
     **dict.fromkeys(("in", "not_in", "any_of", "all_of"), ("a list of those", "a list of networks")),
     **dict.fromkeys(("gt", "gte", "lt", "lte"), ("a number", *TEXTS)),
     **dict.fromkeys(("starts_with", "ends_with", "matches"), TEXTS),

@@ -15,6 +15,7 @@ from flags.stale import DAYS, LIFETIMES, Life, StaleReason, settled_variant, sta
 from tests.flags.strategies import callers, flags, thorough
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOW_S = NOW.timestamp()
 NEW, LEGACY = {"variant": "new"}, {"variant": "legacy"}
 VARIANTS = {"variants": {"new": True, "legacy": False}, "off_variant": "legacy"}
 
@@ -121,16 +122,18 @@ def test_all_reasons_are_told() -> None:
         ({"default": NEW, "prerequisites": [{"flag": "base", "variants": ["on"]}]}, None),
         ({"default": LEGACY, "prerequisites": [{"flag": "base", "variants": ["on"]}]}, "legacy"),
         ({"default": NEW, "schedule": [{"at": "2027-01-01T00:00:00Z", "percentage": 5}]}, None),
+        ({"default": split(5, 99_995), "schedule": [{"at": "2026-01-01T00:00:00Z", "percentage": 100}]}, "new"),
+        ({"default": NEW, "schedule": [{"at": "2026-01-01T00:00:00Z", "enabled": False}]}, "legacy"),
     ],
 )
 def test_a_flag_is_settled_when_everybody_gets_one_variant(fields: dict[str, Any], variant: str | None) -> None:
-    assert settled_variant(flag(**fields)) == variant
+    assert settled_variant(flag(**fields), NOW_S) == variant
 
 
 @pytest.mark.parametrize(("serve", "variant"), [(NEW, "new"), (LEGACY, None), (split(100_000, 0), "new")])
 def test_rules_count_as_the_default_does(serve: dict[str, Any], variant: str | None) -> None:
     rule = {"name": "pro", "when": {"attribute": "plan", "op": "eq", "value": "pro"}, "serve": serve}
-    assert settled_variant(flag(default=NEW, rules=[rule])) == variant
+    assert settled_variant(flag(default=NEW, rules=[rule]), NOW_S) == variant
 
 
 def test_a_share_that_was_rounded_away_still_is_one_of_the_rest() -> None:
@@ -139,14 +142,15 @@ def test_a_share_that_was_rounded_away_still_is_one_of_the_rest() -> None:
         {"variant": name, "weight": weight} | ({"rest_weight": rest} if rest else {}) for name, weight, rest in shares
     ]
     three = {"new": 1, "legacy": 2, "blue": 3}
-    assert settled_variant(flag(variants=three, default={"split": split})) is None
-    assert settled_variant(flag(variants=three, default={"split": [{"variant": "blue", "weight": 100_000}]})) == "blue"
+    assert settled_variant(flag(variants=three, default={"split": split}), NOW_S) is None
+    alone = flag(variants=three, default={"split": [{"variant": "blue", "weight": 100_000}]})
+    assert settled_variant(alone, NOW_S) == "blue"
 
 
 @thorough
 @given(flags(), st.lists(callers, min_size=1, max_size=5))
 def test_a_settled_flag_gives_its_variant_to_whoever_has_a_key(settled: Flag, asked: list[Any]) -> None:
-    variant = settled_variant(settled)
+    variant = settled_variant(settled, 0.0)
     unkeyed = {Reason.TARGETING_KEY_MISSING, Reason.INVALID_CONTEXT}
     for context in asked:
         decision = evaluate(Ruleset.of([settled]), settled.key, context, 0.0)
