@@ -27,8 +27,8 @@ class Odd:
 
 
 @contextmanager
-def serving(odd: Odd) -> Iterator[Odd]:
-    """Serve on a free port."""
+def serving(odd: Odd, port: int = 0) -> Iterator[Odd]:
+    """Serve on a free port, or this one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -67,7 +67,7 @@ def serving(odd: Odd) -> Iterator[Odd]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         server.daemon_threads = True
         odd.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

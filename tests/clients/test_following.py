@@ -261,7 +261,7 @@ api.shutdown()
 print(who, "saw it", flush=True)
 if child == 0:
     os._exit(0)
-sys.exit(os.waitpid(child, 0)[1])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 

@@ -67,8 +67,9 @@ def test_the_source_distribution_builds_the_same_wheel(wheel: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_it_decides_every_case_as_the_service_does(case: dict[str, Any], replay: Replay) -> None:
-    document = {"flags": case["flags"], "killed": written(killing(case["kills"]))}
-    asked = [[each["flag"], each["context"], 0.0] for each in case["evaluations"]]
+    told = {"flags": case["flags"], "segments": case.get("segments", [])}
+    document = {**told, "killed": written(killing(case["kills"]))}
+    asked = [[each["flag"], each["context"], each.get("now", 0.0)] for each in case["evaluations"]]
     for each, (decision, _) in zip(case["evaluations"], replay.answers(document, asked), strict=True):
         assert json.dumps(decision) == json.dumps({"flag": each["flag"]} | each["decision"])
 

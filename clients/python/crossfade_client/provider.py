@@ -4,14 +4,16 @@ import atexit
 import logging
 import os
 import ssl
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from weakref import WeakSet
 
 from openfeature.evaluation_context import EvaluationContext
-from openfeature.event import ProviderEventDetails
+from openfeature.event import ProviderEvent, ProviderEventDetails
 from openfeature.exception import OpenFeatureError, ProviderFatalError, ProviderNotReadyError
+from openfeature.provider import FeatureProvider
 from openfeature.track import TrackingEventDetails
 
 from .answers import NotReady, Seen
@@ -78,6 +80,11 @@ class CrossfadeProvider(OfflineProvider):
         """Return a provider that needs no service: a ruleset, or the JSON file that it is in."""
         return OfflineProvider(bootstrap)
 
+    def attach(self, on_emit: Callable[[FeatureProvider, ProviderEvent, ProviderEventDetails], None]) -> None:
+        """Take whom to tell of events; it is to be initialised from now on, in whatever thread gets to it."""
+        super().attach(on_emit)
+        _RUNNING.add(self)
+
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - OpenFeature's signature
         """Get the ruleset, else the last good copy, else the bootstrap, and follow from there.
 
@@ -85,6 +92,7 @@ class CrossfadeProvider(OfflineProvider):
         """
         self._service.open()
         self._health = Health(self.emit, time.monotonic, self._timing[1])
+        _RUNNING.add(self)
         etag, refusal = None, None
         try:
             copy = self._service.ruleset(None)
@@ -95,9 +103,12 @@ class CrossfadeProvider(OfflineProvider):
         except CrossfadeError as error:
             refusal = self._begin_without(error)
         if isinstance(refusal, ProviderFatalError):
-            self._service.close()
-        else:
+            _RUNNING.discard(self)
+        if self in _RUNNING:
             self._start(etag)
+        else:
+            # of no use, or shut down meanwhile
+            self._service.close()
         if refusal is not None:
             raise refusal
 
@@ -137,7 +148,6 @@ class CrossfadeProvider(OfflineProvider):
         self._reporter = Reporter(self._service, self._used, flush_s, self._room, tells_used=self._tells_used)
         self._follower.start()
         self._reporter.start()
-        _RUNNING.add(self)
         atexit.register(self.shutdown)
 
     def shutdown(self) -> None:
@@ -153,12 +163,22 @@ class CrossfadeProvider(OfflineProvider):
         self._service.close()
 
     def begin_again(self) -> None:
-        """Follow in this process too, which was forked off one that followed."""
-        etag = self._follower.etag if self._follower is not None else None
+        """Follow in this process too, which was forked off one that followed or was about to."""
+        if self._follower is None:
+            threading.Thread(target=self._initialize_here, name="crossfade-begin", daemon=True).start()
+            return
         self._service.open()
-        self._health = Health(self.emit, time.monotonic, self._timing[1])
-        self._health.in_contact()
-        self._start(etag)
+        self._start(self._follower.etag)
+
+    def _initialize_here(self) -> None:
+        """Initialise, and tell of it as OpenFeature does: its own thread stayed in the process that forked."""
+        try:
+            self.initialize(EvaluationContext())
+        except OpenFeatureError as error:
+            details = ProviderEventDetails(message=error.error_message, error_code=error.error_code)
+            self.emit_provider_error(details)
+        else:
+            self.emit_provider_ready(ProviderEventDetails())
 
     def track(
         self,

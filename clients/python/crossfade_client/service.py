@@ -63,9 +63,12 @@ class Service:
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": "crossfade-client/0.1.0"}
         self._timeout_s = timeout_s
         # reading whom to trust takes a while, and without TLS nobody is asked
-        plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else True
-        self._verify = verify or plain
+        self._verify = verify or (
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else httpx.create_ssl_context()
+        )
         self._client: httpx.Client | None = None
+        # the first client loads modules, which a fork in the midst of it would leave half loaded
+        self.open()
 
     def open(self) -> None:
         """Begin with new connections: after a fork the old ones are the parent's."""

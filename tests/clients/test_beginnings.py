@@ -1,0 +1,88 @@
+"""Forks and shutdowns at moments when the provider is not at work yet."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from openfeature import api
+
+from crossfade_client import CrossfadeProvider
+from tests.clients.odd import Odd, serving
+from tests.service import PATIENCE_S, ROOT
+
+RULESET = {"epoch": "e", "revision": 1, "flags": [{"key": "x", "default": {"variant": "on"}}]}
+
+FORKED = """
+import os, sys, threading
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+from openfeature.event import ProviderEvent
+from openfeature.provider import ProviderStatus
+from crossfade_client import CrossfadeProvider
+
+begin = api.set_provider if sys.argv[2] == "in the background" else api.set_provider_and_wait
+try:
+    begin(CrossfadeProvider(sys.argv[1], "app.secret"))
+except Exception as error:
+    print("begun without", flush=True)
+child = os.fork()
+client, ready = api.get_client(), threading.Event()
+client.add_handler(ProviderEvent.PROVIDER_READY, lambda _: ready.set())
+print("forked", flush=True)
+is_well = ready.wait(20) and client.get_provider_status() is ProviderStatus.READY
+is_well = is_well and client.get_boolean_value("x", False, EvaluationContext("user-1"))
+api.shutdown()
+if child == 0:
+    os._exit(0 if is_well else 1)
+sys.exit(not is_well or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@contextmanager
+def forking(url: str, how: str) -> Iterator["subprocess.Popen[str]"]:
+    path = os.pathsep.join([str(ROOT), str(ROOT / "clients/python")])
+    command = [sys.executable, "-c", FORKED, url, how]
+    environment = {**os.environ, "PYTHONPATH": path}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+@pytest.mark.timeout(90)
+def test_a_process_forked_before_the_provider_is_ready_gets_ready_by_itself() -> None:
+    with serving(Odd([RULESET])) as odd, forking(odd.url, "in the background") as process:
+        assert process.wait(3 * PATIENCE_S) == 0
+
+
+@pytest.mark.timeout(90)
+def test_a_process_forked_while_the_service_is_away_is_told_when_it_is_there() -> None:
+    with serving(Odd([RULESET])) as free:
+        url = free.url
+    with forking(url, "at once") as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(3)] == ["begun without\n", "forked\n", "forked\n"]
+        with serving(Odd([RULESET]), port=int(url.rpartition(":")[2])):
+            assert process.wait(3 * PATIENCE_S) == 0
+
+
+def test_a_shutdown_while_the_first_answer_is_awaited_leaves_nothing_at_work() -> None:
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    class Slow(Odd):
+        def ruleset(self) -> bytes:
+            is_asked.set()
+            may_answer.wait(PATIENCE_S)
+            return super().ruleset()
+
+    with serving(Slow([RULESET])) as odd:
+        api.set_provider(CrossfadeProvider(odd.url, "app.secret"))
+        (beginning,) = (each for each in threading.enumerate() if "_run_initialize" in each.name)
+        assert is_asked.wait(PATIENCE_S)
+        api.shutdown()
+        may_answer.set()
+        beginning.join(PATIENCE_S)
+        assert not [each.name for each in threading.enumerate() if each.name.startswith("crossfade-")]
+    api.clear_providers()
