@@ -88,7 +88,9 @@ def import_documents(
     show(done, imported_blocks)
     if done["refusals"] and not skip_refused:
         told = f"{len(done['refusals'])} of {file} cannot be said exactly, and nothing was imported."
-        raise CommandError(Exit.REFUSED, told, "Import the rest with --skip-refused.")
+        is_all = any(each["place"] in {"$", "$.features"} for each in done["refusals"])
+        hint = "Name the system it is of with --from." if is_all else "Import the rest with --skip-refused."
+        raise CommandError(Exit.REFUSED, told, hint)
 
 
 def imported_blocks(imported: dict[str, Any]) -> Iterator[Block]:

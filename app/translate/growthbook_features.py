@@ -11,7 +11,7 @@ from app.translate.growthbook_conditions import Targeting
 from app.translate.growthbook_prerequisites import Find, Wanted
 from app.translate.growthbook_rules import Reader, Step
 from app.translate.growthbook_values import OFF, Variants
-from app.translate.model import Document, UnsayableError
+from app.translate.model import Document, UnsayableError, what_is_wrong
 from flags.bucketing import BUCKETS
 from flags.model import Flag
 
@@ -138,6 +138,4 @@ def _check(flag: Document, place: str) -> None:
     try:
         Flag.model_validate(flag)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("?"))
-        raise UnsayableError(place, f"the flag would be none: {where}: {first['msg']}") from None
+        raise UnsayableError(place, what_is_wrong(error)) from None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 Document = dict[str, JsonValue]
 
@@ -45,3 +45,15 @@ class Translated:
     flags: tuple[Document, ...] = ()
     segments: tuple[Document, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Return in a sentence why a document that was told is none that we take."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("?"))
+    if where in {"key", "name"}:
+        return (
+            "its name cannot be one here: at most 128 letters, digits, dots, - and _, the first a letter or digit; "
+            "rename it there, or in the file and in the code"
+        )
+    return f"no flag can be so ({where}): {first['msg']}"

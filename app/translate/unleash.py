@@ -54,7 +54,12 @@ def _tell(
     try:
         told[feature.name] = FeatureTold(feature, segments, options)
     except UnsayableError as error:
-        refusals.append(error.refusal)
+        refusals.append(_named(feature, error.refusal))
+
+
+def _named(feature: Feature, refusal: Refusal) -> Refusal:
+    """Name the feature: its place only says which one in the list it is."""
+    return Refusal(refusal.place, f'"{feature.name}": {refusal.reason}')
 
 
 class _Segments:
@@ -102,7 +107,7 @@ def _standing(told: Mapping[str, FeatureTold], refusals: list[Refusal]) -> Itera
         try:
             yield each.checked(each.document | _prerequisites(each.feature, told))
         except UnsayableError as error:
-            refusals.append(error.refusal)
+            refusals.append(_named(each.feature, error.refusal))
 
 
 def _prerequisites(feature: Feature, told: Mapping[str, FeatureTold]) -> Document:

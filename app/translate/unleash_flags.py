@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic import JsonValue, ValidationError
 
 from app.translate.logic import When, every
-from app.translate.model import Document, Options, UnsayableError
+from app.translate.model import Document, Options, UnsayableError, what_is_wrong
 from app.translate.unleash_model import Feature, Strategy
 from app.translate.unleash_strategies import DEFAULT, UNLEASH, Rollout, holds, rollout
 from app.translate.unleash_variants import Variants, overridden, served, stickiness_of
@@ -58,9 +58,7 @@ class FeatureTold:
         try:
             Flag.model_validate(document)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            at = ".".join(map(str, first["loc"]))
-            raise UnsayableError(self.feature.place, f"no flag can be so ({at}): {first['msg']}") from error
+            raise UnsayableError(self.feature.place, what_is_wrong(error)) from error
         return document
 
     def _document(self) -> Document:

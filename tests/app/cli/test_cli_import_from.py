@@ -87,3 +87,21 @@ def test_options_that_do_not_go_together_are_a_wrong_command(crossfade: Crossfad
 def test_a_file_of_another_kind_is_refused_as_a_whole(crossfade: Crossfade) -> None:
     refused = crossfade("import", "-", "--from", "unleash", "--json", input='{"flags": {}}')
     assert (refused.exit_code, json.loads(refused.stdout)["refusals"][0]["place"]) == (1, "$")
+
+
+def test_a_refusal_names_the_feature_and_says_what_to_do(crossfade: Crossfade, name: str, tmp_path: Path) -> None:
+    file = exported(tmp_path / "features.json", name, custom(name) | {"name": "With spaces", "strategies": []})
+    told = json.loads(crossfade("import", file, "--from", "unleash", "--skip-refused", "--json").stdout)
+    (refusal,) = told["refusals"]
+    assert refusal["reason"].startswith('"With spaces": its name cannot be one here')
+    assert "rename it" in refusal["reason"]
+
+
+@pytest.mark.parametrize("system", ["growthbook", "flagd"])
+def test_a_file_of_another_system_is_not_said_to_be_importable_in_part(
+    crossfade: Crossfade, name: str, tmp_path: Path, system: str
+) -> None:
+    stopped = crossfade("import", exported(tmp_path / "features.json", name), "--from", system)
+    assert stopped.exit_code == 1
+    assert "Name the system it is of with --from" in stopped.stderr
+    assert "--skip-refused" not in stopped.stderr

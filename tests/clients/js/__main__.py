@@ -5,9 +5,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from tests.service import ADMIN, RunningService, started
+from app.auth import Held, Principal, Role, digest_of
+from app.ofrep.tokens import PERIOD_S, StreamTokens
+from app.signing import key_of
+from tests.service import ADMIN, SIGNING_KEY, RunningService, started
 
 FOLDER = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -31,9 +35,20 @@ def main() -> int:
 def _tested(service: RunningService, node: str, chromium: str) -> int:
     made = service.ok("POST", "/tokens", {"id": "pages", "role": "evaluate"})
     told = {"CROSSFADE_URL": service.url, "CROSSFADE_TOKEN": ADMIN, "CLIENT_TOKEN": made["token"], "CHROMIUM": chromium}
+    told["EXPIRED"] = _expired(made["token"])
     tests = sorted(str(file) for file in FOLDER.glob("*.test.mjs"))
     command = [node, "--test", "--test-concurrency=1", "--test-reporter=spec", *tests]
     return subprocess.run(command, cwd=FOLDER, env=os.environ | told, check=False).returncode
+
+
+def _expired(token: str) -> str:
+    """Return what the service gave as the token of this holder's streams three hours ago."""
+    name, _, secret = token.partition(".")
+    tokens = StreamTokens()
+    tokens.use(key_of(SIGNING_KEY))
+    made = tokens.make(Held(Principal(name, Role.EVALUATE), digest_of(secret)), time.time() - 3 * PERIOD_S)
+    assert made is not None
+    return made
 
 
 def _first(*names: str) -> str | None:

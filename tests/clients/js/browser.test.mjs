@@ -39,8 +39,9 @@ after(async () => {
   server?.close();
 });
 
-async function pageOf(context, token = clientToken) {
+async function pageOf(context, token = clientToken, prepare = async () => {}) {
   const page = await (await browser.newContext()).newPage();
+  await prepare(page);
   page.streams = [];
   page.on('response', (response) => {
     if (response.url().includes('/ofrep/v1/events')) page.streams.push(response.status());
@@ -85,6 +86,34 @@ test('a kill and its release reach the page the same way', async () => {
   await until(() => value(page, key), (got) => got === false, 'the killed flag');
   await admin('DELETE', `/flags/${key}/kill`, { reason: 'a test' });
   await until(() => value(page, key), (got) => got === true, 'the released flag');
+});
+
+test('a change that was scheduled reaches the page when its time has come', async () => {
+  const at = new Date(Date.now() + 6000).toISOString();
+  const key = await flag({ schedule: [{ at, percentage: 100 }] });
+  const page = await pageOf({ targetingKey: 'user-1' });
+  assert.equal(await value(page, key), false);
+  await until(() => value(page, key), (got) => got === true, 'the scheduled flag');
+  assert.ok(Date.now() >= Date.parse(at));
+});
+
+test('a page that holds the URL of a stream whose token has expired gets another and goes on', async () => {
+  const key = await flag();
+  let isFirst = true;
+  const old = (page) => page.route('**/ofrep/v1/evaluate/flags', async (route) => {
+    if (!isFirst || route.request().method() !== 'POST') return route.continue();
+    isFirst = false;
+    const response = await route.fetch();
+    const text = (await response.text()).replace(/pages~[0-9a-f]+~[0-9a-f]+/, process.env.EXPIRED);
+    assert.ok(text.includes(process.env.EXPIRED), text);
+    // an answer that names another token has another ETag
+    return route.fulfill({ response, body: text, headers: { ...response.headers(), etag: '"of three hours ago"' } });
+  });
+  const page = await pageOf({ targetingKey: 'user-1' }, clientToken, old);
+  await until(() => page.streams, (got) => got.includes(200), 'a stream under another token');
+  assert.equal(page.streams[0], 403);
+  await toEveryone(key);
+  await until(() => value(page, key), (got) => got === true, 'the raised flag');
 });
 
 test('another plan of the same user is asked anew: the ETag covers the whole context', async () => {
