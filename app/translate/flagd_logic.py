@@ -24,7 +24,6 @@ from app.translate.flagd_variables import Variables
 from app.translate.logic import When, every, opposite, some
 from app.translate.model import Options, UnsayableError
 
-
 MOST_OPENED = 1_000
 """How many times a flag may use evaluators, by way of one another too: each may double what the next one holds."""
 

