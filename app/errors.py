@@ -22,6 +22,7 @@ PLAIN = {
     "list_type": "give a list",
     "set_type": "give a list",
     "frozen_set_type": "give a list",
+    "timezone_aware": 'give a time with its zone like "2026-12-01T09:00:00+01:00"',
 }
 """What is told in place of pydantic's own messages that speak of Python, by its types of errors."""
 

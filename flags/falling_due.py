@@ -59,16 +59,19 @@ class Happened(NamedTuple):
 
 
 def happened(flag: Flag, since: float, until: float) -> Sequence[Happened]:
-    """Return what the schedule of one version did behind `since` and up to `until`, oldest first.
-
-    A version that is written with entries of the past begins with what they made of it.
-    """
+    """Return what the schedule of one version did behind `since` and up to `until`, oldest first."""
     return [
         Happened(at, told, effective(flag, at))
         for entry in flag.schedule
         for at, told in _moments(entry)
         if since < at <= until
     ]
+
+
+def begun(flag: Flag, at: float) -> Happened | None:
+    """Return what the schedule of a version that was written at a time had begun by then; None when nothing."""
+    last = next((entry for entry in reversed(flag.schedule) if entry.begins <= at), None)
+    return None if last is None else Happened(at, f"{last.told()}: since {last.at.isoformat()}", effective(flag, at))
 
 
 def _moments(entry: Scheduled) -> Iterator[tuple[float, str]]:

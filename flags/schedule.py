@@ -12,11 +12,12 @@ from .part import Part, is_none
 from .serve import Serve
 
 MAX_ENTRIES = 64
+FIRST, LAST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""The first moment that any zone can write as a date, and the one behind the last."""
 
 
 def _is_in_whole_steps(percentage: float) -> float:
-    weight_of(percentage)
-    return percentage
+    return weight_of(percentage) / 1000
 
 
 def _is_text(value: object) -> object:
@@ -26,14 +27,16 @@ def _is_text(value: object) -> object:
     return value
 
 
+def _is_in_reach(moment: datetime) -> datetime:
+    if not FIRST <= moment < LAST:
+        raise ValueError("give a time from 1970-01-02 up to the year 9998")
+    return moment
+
+
 Percent = Annotated[float, Field(ge=0, le=100, strict=True), AfterValidator(_is_in_whole_steps)]
 """A percentage of everyone, in steps of 0.001 %."""
 
-Instant = Annotated[
-    AwareDatetime,
-    BeforeValidator(_is_text),
-    Field(ge=datetime(1970, 1, 2, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC)),
-]
+Instant = Annotated[AwareDatetime, BeforeValidator(_is_text), AfterValidator(_is_in_reach)]
 """A point in time, whatever the zone it is written in: no clock that is put forward or back moves it."""
 
 

@@ -8,7 +8,7 @@ from app.api.flag_documents import FLAGS
 from app.api.params import Page
 from app.stores.records import Collection
 from app.wiring import Services
-from flags.falling_due import happened
+from flags.falling_due import begun, happened
 from flags.model import Flag
 
 SCHEDULE = "schedule"
@@ -43,7 +43,9 @@ def with_what_schedules_did(versions: Sequence[Version[Flag]], until: datetime |
 
 
 def _did(version: Version[Flag], flag: Flag, until: datetime) -> Iterator[Version[Flag]]:
-    for each in happened(flag, version.at.timestamp(), until.timestamp()):
+    since = version.at.timestamp()
+    standing = begun(flag, since)
+    for each in [*([standing] if standing else []), *happened(flag, since, until.timestamp())]:
         yield Version(
             version=version.version,
             action=SCHEDULE,

@@ -95,7 +95,7 @@ def _fields(flag: dict[str, Any], now: dict[str, Any], kills: Sequence[dict[str,
         ("flag", flag["key"]),
         ("state", flag_state(now, kills)),
         ("serves", served(now["default"])),
-        *(("to come", f"{entry_text(each)} at {at_both(each['at'])}") for each in now.get("schedule", [])),
+        *(_scheduled(each) for each in now.get("schedule", [])),
         ("variants", ", ".join(variants)),
         *(("needs", each) for each in prerequisites),
         *(("targets", each) for each in targets),
@@ -110,6 +110,12 @@ def _fields(flag: dict[str, Any], now: dict[str, Any], kills: Sequence[dict[str,
         ("version", f"{flag['version']}, {moment(flag['updated_at'])} by {flag['updated_by'] or '-'}"),
     ]
     return Fields([(name, cell) for name, cell in pairs if cell])
+
+
+def _scheduled(entry: dict[str, Any]) -> tuple[str, str]:
+    is_running = "until" in entry and datetime.fromisoformat(entry["at"]) <= datetime.now(UTC)
+    at = f"until {at_both(entry['until'])}" if is_running else f"at {at_both(entry['at'])}"
+    return "running" if is_running else "to come", f"{entry_text(entry)} {at}"
 
 
 @command(

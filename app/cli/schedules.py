@@ -71,6 +71,8 @@ def schedule(
         raise usage("--clear takes everything out; it goes with no other option but --reason.")
     if entry and at is None:
         raise usage("Say when: --at TIME, or --from TIME for a ramp.")
+    if entry and [share, ramp, enable, serve].count(None) != 3:
+        raise usage("Say what happens then, by one of --percentage, --ramp, --enable, --disable and --serve.")
     if clear:
         found = service.delete(path, {"reason": reason})
     elif entry:

@@ -134,8 +134,9 @@ class _Flag:
             Flag.model_validate(ours)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise UnsayableError(self.place, f"This makes no flag of ours: {where}: {first['msg']}.") from error
+            where = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
+            why = first["msg"].removeprefix("Value error, ")
+            raise UnsayableError(self.place, f"This makes no flag of ours: {where and f'{where}: '}{why}.") from error
         return ours
 
 

@@ -24,6 +24,9 @@ from app.translate.flagd_variables import Variables
 from app.translate.logic import When, every, opposite, some
 from app.translate.model import Options, UnsayableError
 
+MOST_OPENED = 1_000
+"""How many times a flag may use evaluators, by way of one another too: each may double what the next one holds."""
+
 
 class Logic:
     """Reads the expressions of one flag, or of none, in which case `$flagd.flagKey` cannot be said.
@@ -40,6 +43,7 @@ class Logic:
         self._evaluators = evaluators
         self._segments = segments
         self._open: list[str] = []
+        self._opened = 0
 
     def tree(self, expression: JsonValue, place: str) -> Tree:
         """Return what the expression yields. Raises `UnsayableError`."""
@@ -153,6 +157,10 @@ class Logic:
             raise UnsayableError(place, f'There is no evaluator "{name}": flagd answers with an error.')
         if name in self._open:
             raise UnsayableError(place, f'The evaluator "{name}" stands on itself.')
+        if self._opened == MOST_OPENED:
+            told = f"Evaluators that stand on one another are used more than {MOST_OPENED:,} times."
+            raise UnsayableError(place, told)
+        self._opened += 1
         self._open.append(name)
         try:
             return self.tree(self._evaluators[name], f"$.$evaluators.{name}")

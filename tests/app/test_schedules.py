@@ -183,6 +183,7 @@ async def test_history_shows_what_the_schedule_did_below_which_version(service: 
     page = await service.ok("GET", "/flags/rag-v2/history")
     assert [(each["version"], each["action"], each["reason"]) for each in page["items"]] == [
         (2, "schedule", "ramp 0 to 75 %: ended"),
+        (2, "schedule", "ramp 0 to 75 %: since 2027-01-15T09:00:00+00:00"),
         (2, "update", ""),
         (1, "schedule", "ramp 0 to 75 %: began"),
         (1, "create", ""),

@@ -174,3 +174,15 @@ def test_what_is_no_file_of_flagd_is_refused_whole(file: Any) -> None:
     assert translate(file, Options()) == Translated(
         refusals=(Refusal("$", 'This is no file of flagd: it has no object "flags".'),)
     )
+
+
+def test_evaluators_that_double_each_other_are_refused_rather_than_written_out() -> None:
+    doubling = {f"e{at}": {"and": [{"$ref": f"e{at - 1}"}, {"$ref": f"e{at - 1}"}]} for at in range(1, 40)}
+    evaluators = {"e0": {"in": ["a", var("x")]}, **doubling}
+    [refusal] = told({"targeting": {"if": [{"==": [{"$ref": "e39"}, True]}, "on", "off"]}}, evaluators).refusals
+    assert "more than 1,000 times" in refusal.reason
+
+
+def test_what_makes_no_flag_of_ours_is_told_in_one_sentence() -> None:
+    [refusal] = told({"variants": {"off": 1, "on": "2"}}).refusals
+    assert refusal.reason.startswith("This makes no flag of ours: variants must have values of one type")

@@ -136,7 +136,8 @@ def test_entries_act_one_after_the_other_each_on_what_stands() -> None:
         ([{"at": "2027-01-15T00:00:00", "percentage": 1}], "timezone"),
         ([{"at": 1_800_000_000, "percentage": 1}], "time with its zone"),
         ([{"at": "1800000000", "percentage": 1}], "time with its zone"),
-        ([{"at": "9999-12-31T23:00:00-10:00", "percentage": 1}], "less than"),
+        ([{"at": "1901-01-01T00:00:00Z", "percentage": 1}], "from 1970-01-02 up to the year 9998"),
+        ([{"at": "9999-12-31T23:00:00-10:00", "percentage": 1}], "from 1970-01-02 up to the year 9998"),
     ],
 )
 def test_a_schedule_that_cannot_be_kept_is_refused(entries: list[dict[str, Any]], told: str) -> None:
@@ -299,3 +300,7 @@ def test_a_variant_beside_the_growing_one_has_its_part_again_after_a_hundred_per
     split = [{"variant": "on", "weight": 50_000}, {"variant": "blue", "weight": 50_000}]
     flag = flag_with(variants={"on": 1, "off": 2, "blue": 3}, off_variant="off", default={"split": split})
     assert weight_of_variant(rolled_out(rolled_out(flag, 100), 50), "blue") == 50_000
+
+
+def test_less_than_nothing_is_written_as_nothing() -> None:
+    assert str(flag_with({"at": instant(0), "percentage": -0.0}).schedule[0].percentage) == "0.0"

@@ -56,6 +56,13 @@ def test_the_percentage_there_can_stay(crossfade: Crossfade, other: RunningServi
     assert (percentage_of(there), there["owner"]) == (10, "search")
 
 
+def test_the_schedule_there_stays_with_the_percentage(crossfade: Crossfade, other: RunningService, flag: str) -> None:
+    copied(crossfade, other, flag)
+    crossfade("flags", "schedule", flag, "--at", "2026-01-01T00:00Z", "--percentage", "100")
+    assert copied(crossfade, other, flag, "--keep-percentage").stdout == "1 unchanged.\n"
+    assert percentage_of(other.ok("GET", f"/flags/{flag}?in_force=true")) == 0
+
+
 def flag_with(crossfade: Crossfade, key: str, **fields: str) -> Any:
     return {**json.loads(crossfade("flags", "get", key, "--json").stdout), **fields}
 

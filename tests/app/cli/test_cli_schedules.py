@@ -62,6 +62,8 @@ def test_history_shows_what_the_schedule_did(crossfade: Crossfade, flag: str) ->
         ("--at", "tomorrow", "--percentage", "25"),
         ("--at", "2027-01-01T09:00Z", "--ramp", "0-50"),
         ("--clear", "--at", "2027-01-01T09:00Z"),
+        ("--at", "2027-01-01T09:00Z"),
+        ("--at", "2027-01-01T09:00Z", "--percentage", "25", "--disable"),
         ("--at", "2027-01-01 09:00 Atlantis/Nowhere", "--percentage", "25"),
         ("--at", "2027-10-31 02:30 Europe/Berlin", "--percentage", "25"),
     ],
@@ -69,6 +71,15 @@ def test_history_shows_what_the_schedule_did(crossfade: Crossfade, flag: str) ->
 def test_what_is_not_meant_is_told_and_not_sent(crossfade: Crossfade, flag: str, arguments: tuple[str, ...]) -> None:
     assert crossfade("flags", "schedule", flag, *arguments).exit_code == 2
     assert json.loads(crossfade("flags", "get", flag, "--json").stdout)["version"] == 1
+
+
+def test_a_ramp_that_runs_is_not_to_come_and_shows_in_the_history(crossfade: Crossfade, flag: str) -> None:
+    crossfade(
+        "flags", "schedule", flag, "--ramp", "50:50", "--from", "2026-01-01T00:00Z", "--until", "2999-01-01T00:00Z"
+    )
+    shown = crossfade("flags", "get", flag).stdout
+    assert ("running   from 50 to 50 % until 2999-01-01" in shown, "to come" in shown) == (True, False)
+    assert "2        50 % new" in crossfade("flags", "history", flag).stdout
 
 
 def test_an_entry_without_an_end_is_refused_by_the_service_with_what_to_give(crossfade: Crossfade, flag: str) -> None:

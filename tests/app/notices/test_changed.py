@@ -65,6 +65,17 @@ async def test_every_change_is_told_with_what_changed_by_whom_and_why(tmp_path: 
     }
 
 
+async def test_percentages_are_told_as_a_schedule_has_them_in_force(tmp_path: Path) -> None:
+    begun = {"at": "2026-01-01T00:00:00Z", "percentage": 40}
+    async with telling(tmp_path) as service:
+        await service.ok("POST", "/flags", FLAG)
+        await service.ok("POST", "/flags/rag-v2/schedule", {"entry": begun})
+        await service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 30})
+        [_, scheduled, by_hand] = await told_by(service, 3)
+    assert scheduled["text"].startswith("Changed: flag rag-v2, at 40 % - 0 % -&gt; 40 %, schedule: ")
+    assert (by_hand["facts"]["percentage_before"], by_hand["facts"]["percentage"]) == (40.0, 30.0)
+
+
 async def test_a_kill_is_told_as_one_and_its_release_as_a_change(tmp_path: Path) -> None:
     async with telling(tmp_path) as service:
         await service.ok("POST", "/flags", FLAG)
