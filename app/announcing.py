@@ -13,6 +13,7 @@ from app.refresh import State, write_document
 from app.settings import Settings
 from app.stores.records import Collection, Entry
 from app.transfer import field_changes
+from flags.effective import effective
 from flags.kills import Kill
 from flags.model import Flag
 from flags.percentage import MAX_PERCENTAGE, growing_variant, weight_of_variant
@@ -73,9 +74,10 @@ def _facts_of(before: State, entry: Entry) -> Mapping[str, JsonValue]:
         return facts | {"action": "release", "scope": after["scope"], "what": "released"}
     there = _document(before, entry)
     old = None if there is None else orjson.loads(write_document(there))
-    facts |= {entry.collection: entry.key, "what": _what(old, after)}
+    now = entry.at.timestamp()
+    facts |= {entry.collection: entry.key, "what": _what(old, after, now)}
     if entry.collection == Collection.FLAG:
-        facts |= {"percentage_before": _percentage(old), "percentage": _percentage(after)}
+        facts |= {"percentage_before": _percentage(old, now), "percentage": _percentage(after, now)}
     return facts
 
 
@@ -98,16 +100,16 @@ def _together(told: Sequence[Entry]) -> Mapping[str, JsonValue]:
     }
 
 
-def _what(old: Any, new: Any) -> str:
+def _what(old: Any, new: Any, now: float) -> str:
     if old is None or new is None:
         return "created" if old is None else "deleted"
-    told = [*_fields(old, new)]
+    told = [*_fields(old, new, now)]
     more = len(told) - MOST_FIELDS
     return ", ".join(told[:MOST_FIELDS]) + (f" and {more} more" if more > 0 else "") or "the same again"
 
 
-def _fields(old: Any, new: Any) -> Iterator[str]:
-    before, after = _percentage(old), _percentage(new)
+def _fields(old: Any, new: Any, now: float) -> Iterator[str]:
+    before, after = _percentage(old, now), _percentage(new, now)
     changes = field_changes(old, new)
     if before is not None and after is not None and before != after:
         yield f"{before:g} % -> {after:g} %"
@@ -121,9 +123,9 @@ def _short(value: JsonValue) -> str:
     return told if len(told) <= WIDEST else f"{told[: WIDEST - 1]}…"
 
 
-def _percentage(document: Any) -> float | None:
-    """Return the percentage of everyone that gets the growing variant of a flag, None of no flag."""
+def _percentage(document: Any, now: float) -> float | None:
+    """Return the percentage of everyone that gets the growing variant of a flag at a time, None of no flag."""
     if document is None or "off_variant" not in document:
         return None
-    flag = Flag.model_validate(document)
+    flag = effective(Flag.model_validate(document), now)
     return weight_of_variant(flag, growing_variant(flag)) * MAX_PERCENTAGE / 100_000

@@ -97,5 +97,10 @@ def _check_foundations(target: Service, flag: Mapping[str, Any], copied: Any) ->
 
 
 def _with_default_of(there: Mapping[str, Any] | None, flag: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a flag that serves by default what the one there does; what is not there yet is copied as it is."""
-    return flag if there is None else {**flag, "default": there["default"]}
+    """Return a flag that serves by default what the one there does, now and by its schedule.
+
+    What is not there yet is copied as it is.
+    """
+    if there is None:
+        return flag
+    return {**flag, "default": there["default"], "schedule": there.get("schedule", [])}

@@ -8,7 +8,7 @@ import orjson
 
 from app.refresh import State
 from flags.compiled import CompiledFlag
-from flags.context import TARGETING_KEY, Context
+from flags.context import TARGETING_KEY, Context, attribute_in
 from flags.decision import Decision
 from flags.model import Flag
 from flags.names import OPENFEATURE_REASON, Reason
@@ -111,7 +111,7 @@ class Answers:
             told = written.answers[which] = answer_of(compiled.document, decision, self.flag_set)
         if written.unit is None:
             return told
-        return _with_unit(told, context.get(written.unit))
+        return _with_unit(told, attribute_in(context, written.unit))
 
     def keys_for(self, state: State, scopes: frozenset[str]) -> Sequence[str]:
         """Return the keys that a caller with these scopes sees, sorted; without any scope all."""

@@ -58,6 +58,7 @@ def test_a_flag_that_is_as_the_first_step_wants_it_is_not_written() -> None:
         ({"flag": flag_with(off_variant="new")}, Refusal.UNFIT_VARIANT),
         ({"backends": ("legacy", "newer")}, Refusal.UNFIT_VARIANT),
         ({"flag": flag_with(bucket_by="tenant")}, Refusal.OTHER_UNIT),
+        ({"flag": flag_with(default=split_of(new=0, legacy=100_000) | {"by": ["tenant"]})}, Refusal.OTHER_UNIT),
         ({"flag": flag_with(default=split_of(new=10_001, legacy=89_999))}, Refusal.SHARE_ABOVE_FIRST_STEP),
         ({"flag": flag_with(default={"variant": "new"})}, Refusal.SHARE_ABOVE_FIRST_STEP),
     ],

@@ -10,7 +10,7 @@ from openfeature.flag_evaluation import FlagEvaluationDetails, FlagResolutionDet
 from openfeature.flag_evaluation import Reason as OpenFeatureReason
 
 from .contexts import context_of
-from .flags.context import TARGETING_KEY
+from .flags.context import TARGETING_KEY, attribute_in
 from .flags.decision import Decision
 from .flags.evaluate import evaluate
 from .flags.model import Flag
@@ -125,7 +125,7 @@ class Answers:
             if decision.reason is not Reason.FLAG_NOT_FOUND:
                 self._given[alike] = answer
         answer.seen_at = now
-        return answer if answer.unit is None else answer.of_unit(context.get(answer.unit))
+        return answer if answer.unit is None else answer.of_unit(attribute_in(context, answer.unit))
 
     def seen(self, since: float) -> Iterator[Seen]:
         """Yield what was given since a time, in seconds since 1970."""

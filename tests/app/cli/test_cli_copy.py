@@ -56,6 +56,18 @@ def test_the_percentage_there_can_stay(crossfade: Crossfade, other: RunningServi
     assert (percentage_of(there), there["owner"]) == (10, "search")
 
 
+def test_a_schedule_from_here_does_not_move_the_percentage_that_stays_there(
+    crossfade: Crossfade, other: RunningService, flag: str
+) -> None:
+    copied(crossfade, other, flag)
+    other.ok("PUT", f"/flags/{flag}/rollout", {"percentage": 10})
+    done = [{"at": "2026-01-01T00:00:00Z", "percentage": 100}]
+    document = {**json.loads(crossfade("flags", "get", flag, "--json").stdout), "schedule": done}
+    crossfade("import", "-", input=json.dumps({"flags": [document]}))
+    assert copied(crossfade, other, flag, "--keep-percentage").exit_code == 0
+    assert other.ok("GET", f"/flags/{flag}/schedule")["percentage"] == 10
+
+
 def flag_with(crossfade: Crossfade, key: str, **fields: str) -> Any:
     return {**json.loads(crossfade("flags", "get", key, "--json").stdout), **fields}
 

@@ -65,6 +65,17 @@ async def test_every_change_is_told_with_what_changed_by_whom_and_why(tmp_path: 
     }
 
 
+async def test_a_percentage_is_told_as_the_schedule_has_made_it(tmp_path: Path) -> None:
+    async with telling(tmp_path) as service:
+        await service.ok("POST", "/flags", FLAG | {"schedule": [{"at": "2027-01-15T09:00:00Z", "percentage": 50}]})
+        service.time.seconds += 7200
+        await service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 10})
+        notices = await told_by(service, 2)
+    facts = notices[1]["facts"]
+    assert (facts["percentage_before"], facts["percentage"]) == (50, 10)
+    assert facts["what"].startswith("50 % -> 10 %")
+
+
 async def test_a_kill_is_told_as_one_and_its_release_as_a_change(tmp_path: Path) -> None:
     async with telling(tmp_path) as service:
         await service.ok("POST", "/flags", FLAG)
