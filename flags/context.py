@@ -42,6 +42,15 @@ def attribute_in(context: Context, attribute: str) -> Any:
     return walker(attribute)(context) if is_pointer(attribute) else context.get(attribute)
 
 
+def unit_in(context: Context, attributes: Sequence[str]) -> Any:
+    """Return what the first of the attributes that is there and not empty holds, None for nothing."""
+    for attribute in attributes:
+        value = attribute_in(context, attribute)
+        if value is not None and value != "":
+            return value
+    return None
+
+
 def context_with(attribute: str, value: Any) -> Context:
     """Return the context that holds this alone, under a name or where a pointer leads."""
     for name in reversed(tokens(attribute) if is_pointer(attribute) else (attribute,)):

@@ -50,7 +50,7 @@ def starting(rollout: Rollout, why: str, ground: Ground) -> Move | Refused:
 
 def sides_of(plan: Plan, flag: Flag) -> Sides:
     """Return the plan's new side, else the flag's growing one, with the off variant as control."""
-    return Sides(plan.variant or growing_variant(flag), flag.off_variant, flag.bucket_by)
+    return Sides(plan.variant or growing_variant(flag), flag.off_variant, flag.hashes[0])
 
 
 def _obstacles(plan: Plan, ground: Ground) -> Iterator[Refused]:
@@ -96,11 +96,6 @@ def _unfit(plan: Plan, flag: Flag, backends: tuple[str, ...]) -> Iterator[Refuse
     if plan.unit is not None and plan.unit != unit:
         told = f'the plan counts by "{plan.unit}", flag "{flag.key}" hashes "{unit}"; make them the same'
         yield Refused(Refusal.OTHER_UNIT, told)
-    if hashes_otherwise(flag):
-        told = (
-            f'the default of flag "{flag.key}" is split by {listed(flag.default.by or ())}, callers count by "{unit}"'
-        )
-        yield Refused(Refusal.OTHER_UNIT, f'{told}; take "by" out of it, or set bucket_by and "by" to one attribute')
     unfit = _why_not_two_sided(flag, variant, control)
     if unfit is not None:
         yield Refused(Refusal.UNFIT_FLAG, unfit)
@@ -116,11 +111,6 @@ def _unfit(plan: Plan, flag: Flag, backends: tuple[str, ...]) -> Iterator[Refuse
     if share > first and not plan.dry_run:
         told = f'"{variant}" has {percent(share)} already, more than the first step\'s {percent(first)}; lower it first'
         yield Refused(Refusal.SHARE_ABOVE_FIRST_STEP, told)
-
-
-def hashes_otherwise(flag: Flag) -> bool:
-    """Say whether the default places callers by something else than `bucket_by`, which they are counted by."""
-    return flag.default.by not in {None, (flag.bucket_by,)}
 
 
 def _why_not_two_sided(flag: Flag, variant: str, control: str) -> str | None:
@@ -140,9 +130,7 @@ def weight_in_force(flag: Flag | None, rollout: Rollout) -> int | None:
     None for a flag that is gone or disabled, hashes something else, or does not split between the two sides alone.
     """
     variant, control = rollout.variant, rollout.control
-    if flag is None or not flag.enabled or variant is None or control is None:
-        return None
-    if flag.bucket_by != rollout.unit or hashes_otherwise(flag):
+    if flag is None or not flag.enabled or flag.hashes[0] != rollout.unit or variant is None or control is None:
         return None
     split = flag.default.split
     if split is None or split[0].variant != variant or _why_not_two_sided(flag, variant, control) is not None:

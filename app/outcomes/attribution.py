@@ -139,7 +139,7 @@ class Attributor:
         if route is None:
             raise RefusedError(Refusal.UNKNOWN_ROUTE, f'there is no route "{outcome.route}"')
         ruleset = state.ruleset
-        decision = evaluate(ruleset, route.flag, context_with(ruleset.hashed_by(route.flag), outcome.unit), now)
+        decision = evaluate(ruleset, route.flag, context_with(ruleset.hashed_by(route.flag)[0], outcome.unit), now)
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         unit = self._ids.unit_of(outcome.unit)
         flag = ruleset.document(route.flag)
