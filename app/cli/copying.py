@@ -40,7 +40,7 @@ def copy(
         bool, typer.Option("--with-prerequisites", help="Copy the flags and segments that it stands on, too.")
     ] = False,
     keep_percentage: Annotated[
-        bool, typer.Option("--keep-percentage", help="Leave what a flag serves by default, and its schedule, as it is there.")
+        bool, typer.Option("--keep-percentage", help="Leave a flag's default and schedule as they are there.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
     reason: Reason = "",
