@@ -45,7 +45,7 @@ def attribute_in(context: Context, attribute: str) -> Any:
 def unit_in(context: Context, attributes: Sequence[str]) -> Any:
     """Return what the first of the attributes that is there and not empty holds, None for nothing."""
     for attribute in attributes:
-        value = attribute_in(context, attribute)
+        value = context.get(attribute) if attribute[:1] != "/" else walker(attribute)(context)
         if value is not None and value != "":
             return value
     return None

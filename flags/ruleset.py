@@ -123,7 +123,7 @@ class Ruleset:
     def hashed_by(self, key: str) -> tuple[str, ...]:
         """Return the attributes that name the unit of a flag's callers, the targeting key for an unknown one."""
         compiled = self.living.get(key)
-        return compiled.document.hashes if compiled else (TARGETING_KEY,)
+        return compiled.hashes if compiled else (TARGETING_KEY,)
 
     def is_killed(self, key: str) -> bool:
         """Say whether a kill reaches the flag."""
