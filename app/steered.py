@@ -7,6 +7,7 @@ from app.refresh import State
 from app.stores.records import Collection
 from flags.effective import effective
 from flags.model import Flag
+from flags.serve import Serve
 from rollouts.model import Rollout
 from routers.model import Route
 
@@ -44,9 +45,16 @@ def _flag_faults(rollout: Rollout, before: Flag | None, after: Flag | None, now:
     for field in FROZEN:
         if before is not None and getattr(before, field) != getattr(after, field):
             yield f'{field} of flag "{after.key}" cannot be changed'
+    if before is not None and _are_placed_anew(effective(before, now).default, effective(after, now).default):
+        yield f'"by" and "salt" of the default of flag "{after.key}" cannot be changed'
     to_come = effective(after, now).schedule
     if to_come and (before is None or effective(before, now).schedule != to_come):
         yield f'flag "{after.key}" cannot be given a schedule ({to_come[0].told()} at {to_come[0].at.isoformat()})'
+
+
+def _are_placed_anew(before: Serve, after: Serve) -> bool:
+    splits = before.split is not None and after.split is not None
+    return splits and (before.by, before.salt) != (after.by, after.salt)
 
 
 def _route_faults(rollout: Rollout, after: Route | None) -> Iterator[str]:

@@ -12,7 +12,7 @@ from app.lanes import LaneBook
 from app.metrics import Metrics
 from app.refresh import Live
 from app.sticky_tokens import STICKY_HEADER, StickyTokens
-from flags.context import Context
+from flags.context import Context, unit_in
 from flags.decision import Decision
 from flags.evaluate import evaluate
 from flags.model import Flag
@@ -89,7 +89,7 @@ class Traffic:
         ruleset = self._live.state.ruleset
         decision = evaluate(ruleset, route.flag, context, self._clock.wall())
         flag, stay = ruleset.document(route.flag), None
-        unit = context.get(ruleset.hashed_by(route.flag))
+        unit = unit_in(context, ruleset.hashed_by(route.flag))
         if flag is not None and flag.sticky is not None and (who := named_by(unit)):
             decision, stay = self._stayed(route, flag, flag.sticky.ttl_s, decision, who, headers)
         self._note(route.flag, decision.variant)

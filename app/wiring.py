@@ -168,7 +168,6 @@ def _watch(
     documents = {
         Collection.FLAG: len(state.ruleset.living),
         Collection.ROUTE: len(state.routes),
-        Collection.SEGMENT: len(state.segments),
         Collection.KILL: len(state.kills),
         Collection.TOKEN: len(state.records),
         Collection.ROLLOUT: len(state.rollouts),

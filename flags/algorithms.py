@@ -48,7 +48,8 @@ def bucketer(algorithm: str, salt: str) -> Point:
 def key_reader(algorithm: str) -> Callable[[Context, Sequence[str]], str | None]:
     """Return the function from a context to the key that the first of some attributes holds, None when none does.
 
-    It raises `InvalidKeyError` where an attribute cannot name a caller; under GrowthBook's names it passes over it.
+    It raises `InvalidKeyError` where an attribute cannot name a caller; under GrowthBook's names for text that is too
+    long alone, and passes over all else.
     """
     return first_javascript_key if algorithm.startswith("growthbook") else first_key
 

@@ -14,6 +14,7 @@ _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII
 _MAX_DIGITS = 128
 _WHOLE_BELOW = 1e21
 _PADDING = 5
+_MAX_VERSION = 256
 _FULL = 3
 _BUILD = re.compile(r"^v|\+.*$")
 _BETWEEN = re.compile(r"[-.]")
@@ -55,12 +56,12 @@ def as_lower(value: object) -> str | list[object] | None:
 
 
 def as_version(value: object) -> str | None:
-    """Return a version so that text order is version order, None for what is no string. Any text is a version.
+    """Return a version so that text order is version order, None for what is no text of at most 256 characters.
 
     The parts between dots and hyphens are compared from the left, numbers of up to five digits by their size; "v"
     in front and all from "+" on do not count. A version of three parts is behind those that go on: its pre-releases.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > _MAX_VERSION:
         return None
     parts = _BETWEEN.split(_BUILD.sub("", value or "0"))
     ends = ["~"] if len(parts) == _FULL else []

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from .context import Context
@@ -43,6 +43,11 @@ class CompiledFlag:
     last_name: str
     last: LastStep
     over_time: "OverTime | None" = None
+    hashes: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep what the document would take longer to tell, which is asked for at every call."""
+        object.__setattr__(self, "hashes", self.document.hashes)
 
     def at(self, now: float) -> "CompiledFlag":
         """Return what decides at `now`: the flag itself, or the phase of its schedule."""

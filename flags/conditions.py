@@ -25,7 +25,7 @@ from .operands import (
     VERSION,
     Operand,
 )
-from .part import AttributeName, OwnSalt, Part, is_none
+from .part import AttributeName, OwnSalt, Part, is_none, looks_for_now
 from .serve import By
 from .values import Value
 
@@ -82,6 +82,8 @@ class Compare(Part):
     @model_validator(mode="after")
     def reads_the_attribute_as_it_compares(self) -> Self:
         """Refuse a coercion to what the operator or its value is not about, and the time where no time is compared."""
+        if looks_for_now(self.attribute):
+            raise ValueError(f'"{NOW}" is the time of the evaluation, and no path leads to it: leave the "/" out')
         if self.attribute == NOW:
             is_text = isinstance(self.value, str) and self.op not in {Operator.BEFORE, Operator.AFTER}
             if self.op not in _ON_TIME or self.as_ is not None or is_text:

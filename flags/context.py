@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .pointer import is_pointer, walker
+from .pointer import is_pointer, tokens, walker
 
 TARGETING_KEY = "targetingKey"
 NOW = "$now"
@@ -37,9 +37,31 @@ def unusual_key(value: object) -> str | None:
     raise InvalidKeyError(f"a key must be a string of 1 to {MAX_KEY_LENGTH} characters or an integer of 64 bits")
 
 
+def attribute_in(context: Context, attribute: str) -> Any:
+    """Return what a context holds under a name, or where a pointer leads; None for nothing."""
+    return walker(attribute)(context) if is_pointer(attribute) else context.get(attribute)
+
+
+def unit_in(context: Context, attributes: Sequence[str]) -> Any:
+    """Return what the first of the attributes that is there and not empty holds, None for nothing."""
+    for attribute in attributes:
+        value = context.get(attribute) if attribute[:1] != "/" else walker(attribute)(context)
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def context_with(attribute: str, value: Any) -> Context:
+    """Return the context that holds this alone, under a name or where a pointer leads."""
+    for name in reversed(tokens(attribute) if is_pointer(attribute) else (attribute,)):
+        value = {name: value}
+    context: Context = value
+    return context
+
+
 def unit_key(context: Context, attribute: str) -> str | None:
     """Return the string that names the caller, None when it is missing or empty. Raises InvalidKeyError."""
-    value = walker(attribute)(context) if is_pointer(attribute) else context.get(attribute)
+    value = attribute_in(context, attribute)
     if type(value) is str and 0 < len(value) <= MAX_KEY_LENGTH:
         return value
     return unusual_key(value)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from .context import Context
-from .pointer import is_pointer, walker
+from .context import MAX_KEY_LENGTH, Context, InvalidKeyError, attribute_in
 
 WHOLE_BELOW = 2**53
 """Integers that are as exact in JavaScript as here."""
@@ -14,17 +13,22 @@ _LEAST, _GREATEST = -6, 21
 
 
 def first_key(context: Context, attributes: Sequence[str]) -> str | None:
-    """Return the key in the first of the attributes that has one, None when none has."""
+    """Return the key in the first of the attributes that has one, None when none has. Raises InvalidKeyError."""
     for attribute in attributes:
-        key = key_in(walker(attribute)(context) if is_pointer(attribute) else context.get(attribute))
+        key = key_in(attribute_in(context, attribute))
         if key is not None:
             return key
     return None
 
 
 def key_in(value: object) -> str | None:
-    """Return the key that a value is: text that is not empty, or a number, finite and not 0; None for all else."""
+    """Return the key that a value is: text that is not empty, or a number, finite and not 0; None for all else.
+
+    Raises InvalidKeyError for text that would take long to hash.
+    """
     if isinstance(value, str):
+        if len(value) > MAX_KEY_LENGTH:
+            raise InvalidKeyError(f"a key may have {MAX_KEY_LENGTH} characters at most")
         return value or None
     if isinstance(value, bool) or not isinstance(value, int | float) or value == 0:
         return None

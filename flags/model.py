@@ -90,6 +90,11 @@ class Flag(Part):
     updated_at: datetime | None = None
     updated_by: str | None = None
 
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """The attributes that name a caller's unit: those that the default splits by."""
+        return self.default.by or (self.bucket_by,)
+
     @model_validator(mode="before")
     @classmethod
     def fills_in_defaults(cls, document: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from .addresses import network
-from .coercion import Coercion
+from .coercion import Coercion, as_version
 from .instants import seconds
 from .patterns import searcher
 from .semver import precedence
@@ -52,7 +52,7 @@ class Operand:
             case "string":
                 return self.as_text(value)
             case "version":
-                return isinstance(value, str) and self.as_number is _is_number
+                return as_version(value) is not None and self.as_number is _is_number
             case "lower":
                 return (self.as_text(value) or self is LISTED) and all(map(_is_lower, _each(value)))
 

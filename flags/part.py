@@ -5,11 +5,16 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from .context import NOW
-from .pointer import checked, tokens
+from .pointer import checked, is_pointer, tokens
+
+
+def looks_for_now(attribute: str) -> bool:
+    """Say whether a pointer leads to what a caller has put where the time of the evaluation stands."""
+    return is_pointer(attribute) and tokens(attribute)[0] == NOW
 
 
 def _is_the_callers(attribute: str) -> str:
-    if (tokens(attribute)[:1] or (attribute,)) == (NOW,):
+    if attribute == NOW or looks_for_now(attribute):
         raise ValueError(f'"{NOW}" is the time of the evaluation and can only be compared')
     return attribute
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 _BAD_ESCAPE = re.compile(r"~(?![01])")
@@ -25,6 +26,7 @@ def tokens(pointer: str) -> tuple[str, ...]:
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
 
 
+@lru_cache(maxsize=1024)
 def walker(pointer: str) -> Callable[[Any], Any]:
     """Return the function from a context to what the pointer leads to, None when it leads nowhere.
 

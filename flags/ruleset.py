@@ -120,10 +120,10 @@ class Ruleset:
         compiled = self.living.get(key)
         return compiled.document if compiled else None
 
-    def hashed_by(self, key: str) -> str:
-        """Return the attribute that a flag hashes, the caller's key for an unknown one."""
+    def hashed_by(self, key: str) -> tuple[str, ...]:
+        """Return the attributes that name the unit of a flag's callers, the targeting key for an unknown one."""
         compiled = self.living.get(key)
-        return compiled.document.bucket_by if compiled else TARGETING_KEY
+        return compiled.hashes if compiled else (TARGETING_KEY,)
 
     def is_killed(self, key: str) -> bool:
         """Say whether a kill reaches the flag."""

@@ -1,6 +1,6 @@
 """Cohorts as rules of a flag, before its others, and named so that exactly they can be taken out again."""
 
-from flags.conditions import Compare, Condition, InSegment, Operator
+from flags.conditions import AnyOf, Compare, Condition, InSegment, Operator
 from flags.model import Flag, Rule
 from flags.percentage import rolled_out
 from flags.serve import Serve
@@ -39,7 +39,10 @@ def _rule(flag: Flag, plan: Plan, cohort: Cohort, variant: str) -> Rule:
 def _condition(flag: Flag, cohort: Cohort) -> Condition:
     if cohort.segment is not None:
         return InSegment(segment=cohort.segment)
-    return _is_one_of(flag.bucket_by, cohort.keys) if cohort.when is None else cohort.when
+    if cohort.when is not None:
+        return cohort.when
+    named = tuple(_is_one_of(attribute, cohort.keys) for attribute in flag.hashes)
+    return named[0] if len(named) == 1 else AnyOf.model_validate({"any": named})
 
 
 def _is_one_of(attribute: str, keys: tuple[str, ...]) -> Condition:

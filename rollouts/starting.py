@@ -50,7 +50,7 @@ def starting(rollout: Rollout, why: str, ground: Ground) -> Move | Refused:
 
 def sides_of(plan: Plan, flag: Flag) -> Sides:
     """Return the plan's new side, else the flag's growing one, with the off variant as control."""
-    return Sides(plan.variant or growing_variant(flag), flag.off_variant, flag.bucket_by)
+    return Sides(plan.variant or growing_variant(flag), flag.off_variant, flag.hashes[0])
 
 
 def _obstacles(plan: Plan, ground: Ground) -> Iterator[Refused]:
@@ -130,7 +130,7 @@ def weight_in_force(flag: Flag | None, rollout: Rollout) -> int | None:
     None for a flag that is gone or disabled, hashes something else, or does not split between the two sides alone.
     """
     variant, control = rollout.variant, rollout.control
-    if flag is None or not flag.enabled or flag.bucket_by != rollout.unit or variant is None or control is None:
+    if flag is None or not flag.enabled or flag.hashes[0] != rollout.unit or variant is None or control is None:
         return None
     split = flag.default.split
     if split is None or split[0].variant != variant or _why_not_two_sided(flag, variant, control) is not None:

@@ -9,9 +9,9 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from app.api.boards import sql_asked
 from app.api.params import NO_NUL, Evaluator, Limit, Page, Reader, ServicesOf
-from app.auth import Principal
 from app.errors import Code, ProblemError
 from app.housekeeping.listing import Ground, StaleFlag, stale_flags
+from app.ofrep.answers import in_scope
 from app.outcomes.model import is_no_number
 from app.refresh import State
 from app.stores.evaluated import LastEvaluated
@@ -148,9 +148,10 @@ async def flag_evaluated(services: ServicesOf, _: Reader, key: str) -> FlagEvalu
 async def report_evaluations(services: ServicesOf, principal: Evaluator, body: Report) -> Reported:
     """Take in what a program has evaluated by itself, so that its flags do not look unused."""
     state, now = services.live.state, int(services.clock.wall())
+    scope = in_scope(state, principal.scopes) if principal.scopes else None
     noted, skipped = [], []
     for index, each in enumerate(body.evaluations):
-        code = _skip(state, principal, each)
+        code = _skip(state, scope, each)
         if code is None:
             at = now if each.at is None else min(int(each.at.timestamp()), now)
             noted.append(LastEvaluated(each.flag, each.variant, at))
@@ -160,19 +161,14 @@ async def report_evaluations(services: ServicesOf, principal: Evaluator, body: R
     return Reported(accepted=len(noted), skipped=skipped)
 
 
-def _skip(state: State, caller: Principal, evaluated: Evaluated) -> Skip | None:
+def _skip(state: State, scope: frozenset[str] | None, evaluated: Evaluated) -> Skip | None:
+    """Return why an evaluation is not noted; `scope` is the flags that a token is narrowed to."""
     flag = state.ruleset.document(evaluated.flag)
-    if caller.scopes and not _is_in_scope(state, caller, evaluated.flag):
+    if scope is not None and evaluated.flag not in scope:
         return Skip.FORBIDDEN
     if flag is None:
         return Skip.UNKNOWN_FLAG
     return None if evaluated.variant in flag.variants else Skip.UNKNOWN_VARIANT
-
-
-def _is_in_scope(state: State, caller: Principal, key: str) -> bool:
-    """Say whether a token is scoped to a flag, or to a route that the flag decides."""
-    routes = (state.routes.get(scope.removeprefix("route:")) for scope in caller.scopes if scope.startswith("route:"))
-    return f"flag:{key}" in caller.scopes or any(route is not None and route.flag == key for route in routes)
 
 
 def _told(found: StaleFlag) -> Stale:

@@ -138,7 +138,8 @@ def _check_may(principal: Principal, entries: Iterable[Scheduled]) -> None:
 
 def _now(services: Services, flag: Flag) -> ScheduleNow:
     now = services.clock.wall()
-    standing, variant = effective(flag, now), growing_variant(effective(flag, now))
+    standing = effective(flag, now)
+    variant = growing_variant(standing)
     entries = [_entry(entry, now) for entry in flag.schedule]
     change = next_change([flag], now)
     return ScheduleNow(

@@ -8,7 +8,7 @@ import orjson
 
 from app.refresh import State
 from flags.compiled import CompiledFlag
-from flags.context import TARGETING_KEY, Context
+from flags.context import TARGETING_KEY, Context, unit_in
 from flags.decision import Decision
 from flags.model import Flag
 from flags.names import OPENFEATURE_REASON, Reason
@@ -39,7 +39,7 @@ class _Written(NamedTuple):
     """What was written of one document; `unit` names what the flag hashes unless that is the targeting key."""
 
     document: Flag
-    unit: str | None
+    unit: tuple[str, ...] | None
     answers: dict[tuple[str, Reason, str | None], Told]
 
 
@@ -111,7 +111,7 @@ class Answers:
             told = written.answers[which] = answer_of(compiled.document, decision, self.flag_set)
         if written.unit is None:
             return told
-        return _with_unit(told, context.get(written.unit))
+        return _with_unit(told, unit_in(context, written.unit))
 
     def keys_for(self, state: State, scopes: frozenset[str]) -> Sequence[str]:
         """Return the keys that a caller with these scopes sees, sorted; without any scope all."""
@@ -128,7 +128,7 @@ class Answers:
         document = compiled.document
         if len(self._written) > len(ruleset.flags):
             self._written = {key: each for key, each in self._written.items() if key in ruleset.flags}
-        unit = None if document.bucket_by == TARGETING_KEY else document.bucket_by
+        unit = None if document.hashes == (TARGETING_KEY,) else document.hashes
         written = self._written[document.key] = _Written(document, unit, {})
         return written
 

@@ -80,7 +80,7 @@ class ChangeStreams:
         if self._turn.next is not None and now >= self._turn.next:
             self.changed_at = int(now)
             self._look_at_clock(now)
-        return self._base if self._turn.last is None else f"{self._base}-{int(self._turn.last)}"
+        return self._base if self._turn.last is None else f"{self._base}-{round(self._turn.last * 1_000_000)}"
 
     @contextmanager
     def opened(self) -> Iterator[float]:

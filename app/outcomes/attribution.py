@@ -25,6 +25,7 @@ from app.outcomes.model import (
 from app.refresh import NO_STEP, Live
 from app.settings import Settings
 from app.stores.outcomes import OutcomeRow
+from flags.context import context_with
 from flags.evaluate import evaluate
 from flags.names import Reason
 from flags.sticky import YIELDING
@@ -138,7 +139,7 @@ class Attributor:
         if route is None:
             raise RefusedError(Refusal.UNKNOWN_ROUTE, f'there is no route "{outcome.route}"')
         ruleset = state.ruleset
-        decision = evaluate(ruleset, route.flag, {ruleset.hashed_by(route.flag): outcome.unit}, now)
+        decision = evaluate(ruleset, route.flag, context_with(ruleset.hashed_by(route.flag)[0], outcome.unit), now)
         chosen = plan(route, decision, killed=ruleset.killed.reaches_route(route.name))
         unit = self._ids.unit_of(outcome.unit)
         flag = ruleset.document(route.flag)

@@ -161,6 +161,12 @@ async def test_a_flag_that_hashes_something_else_tells_whom_it_took_the_caller_f
     assert "tenant" in missing["errorDetails"]
 
 
+async def test_so_does_one_that_hashes_what_stands_inside_an_attribute(service: Service) -> None:
+    await service.ok("POST", "/flags", flag("f", 1, 2, bucket_by="/user/id", default=SPLIT))
+    told = await evaluated(service, "f", {"context": {"user": {"id": "u1"}}})
+    assert told["metadata"]["contextId"] == "u1"
+
+
 @pytest.mark.parametrize(
     ("scopes", "f", "g"),
     [([], 200, 200), (["flag:f"], 200, 403), (["route:rag"], 403, 403), (["route:rag", "flag:g"], 403, 200)],

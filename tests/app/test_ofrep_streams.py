@@ -70,8 +70,25 @@ async def test_a_turn_of_the_clock_is_told_when_it_is_due_and_changes_the_mark()
     assert await asyncio.wait_for(streams.news(), 5) is False
     assert streams.mark == before
     time.seconds = due
-    assert streams.mark == f"{before}-{int(due)}"
+    assert streams.mark == f"{before}-{round(due * 1_000_000)}"
     assert streams.changed_at == int(due)
+
+
+async def test_two_turns_within_one_second_are_two_changes() -> None:
+    time = Ticking()
+    streams, _ = watched(time)
+    dues = [time.seconds + 0.25, time.seconds + 0.75]
+
+    def turns(_: Ruleset, now: float) -> Turn:
+        over = [due for due in dues if due <= now]
+        return Turn(max(over, default=None), min({*dues} - {*over}, default=None))
+
+    streams.turn_by(turns)
+    marks = [streams.mark]
+    for due in dues:
+        time.seconds = due
+        marks.append(streams.mark)
+    assert len({*marks}) == 3
 
 
 async def test_streams_are_counted_and_live_for_most_of_what_they_may() -> None:

@@ -43,6 +43,16 @@ async def test_a_conversation_begun_on_new_ends_on_new_though_the_percentage_fal
     assert told(await asked(service)) == ("legacy", "SPLIT")
 
 
+async def test_whom_a_pointer_leads_to_may_stay_too(service: Service) -> None:
+    await service.ok("POST", "/flags", FLAG | {"sticky": {"ttl_s": TTL_S}, "bucket_by": "/user/id"})
+    await service.ok("POST", "/routes", ROUTE | {"attributes": {"user": {"json": "user"}}})
+    await raised(service, 100)
+    body = {"user": {"id": "u1"}}
+    token = (await service.ask("POST", "/route/rag", body)).headers["x-crossfade-sticky"]
+    await raised(service, 0)
+    assert told(await service.ask("POST", "/route/rag", body, X_Crossfade_Sticky=token)) == ("new", "STICKY")
+
+
 async def test_one_begun_on_legacy_ends_on_legacy_though_the_percentage_rises(service: Service) -> None:
     await with_sticky_rag(service, 0)
     token = (await asked(service)).headers["x-crossfade-sticky"]

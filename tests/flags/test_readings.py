@@ -37,6 +37,13 @@ def test_versions_are_compared_part_by_part() -> None:
     assert not holds("lt", "1.2.3", "version", 1)
 
 
+def test_what_is_longer_than_any_version_is_none_and_takes_no_time() -> None:
+    assert as_version("+" * 300_000 + "\n1") is None
+    assert not holds("ne", "1.0.0", "version", "1" * 257)
+    with pytest.raises(ValidationError, match="compares no version"):
+        CONDITION.validate_python({"attribute": "a", "op": "eq", "value": "1" * 257, "as": "version"})
+
+
 def test_text_is_compared_in_lower_case_alone_and_in_lists() -> None:
     assert holds("in", ["pro"], "lower", "PRO")
     assert holds("any_of", ["pro"], "lower", [1, "Pro"])

@@ -127,6 +127,10 @@ def test_now_is_the_time_of_the_evaluation_and_no_callers_word_is_taken_for_it(o
         assert is_on(ruleset({"segment": "outer"}, {"inner": when, "outer": {"all": [{"segment": "inner"}]}}), context)
 
 
+def test_an_attribute_that_only_looks_like_the_time_is_the_callers() -> None:
+    assert is_on(ruleset({"bucket": {"by": ["a/$now"], "salt": "x", "to": 100_000}}), {"a/$now": "u1"})
+
+
 def test_a_rule_without_the_time_sees_the_context_itself() -> None:
     seen: list[Any] = []
 
@@ -170,6 +174,8 @@ def test_targets_are_named_by_what_a_pointer_leads_to() -> None:
             {"rules": [{"name": "r", "when": when, "serve": {"variant": "on"}}]}
             for when in (
                 compared("$now", "eq", 1),
+                compared("/$now", "gt", 1),
+                compared("/$now/0", "exists", True),
                 compared("$now", "gt", "2027-01-31"),
                 compared("$now", "gt", 1, "number"),
                 compared("a", "gt", "1", "number"),

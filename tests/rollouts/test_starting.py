@@ -38,6 +38,15 @@ def test_a_start_resolves_the_sides_and_puts_the_first_step_in_force() -> None:
     assert [(stage.flag_version, stage.step, stage.weight) for stage in rollout.stages] == [(2, 0, 10_000)]
 
 
+def test_a_cohorts_callers_are_named_by_any_attribute_that_the_default_is_split_by() -> None:
+    flag = flag_with(default=split_of(new=0, legacy=100_000) | {"by": ["tenant", "session"]})
+    plan = plan_with(unit="tenant", cohorts=[{"name": "first", "keys": ["acme"]}])
+    ruleset = Ruleset.of([applied(flag, plan, "new", 0)])
+    contexts = [{attribute: "acme"} for attribute in ("tenant", "session", "targetingKey")]
+    reasons = [evaluate(ruleset, flag.key, context, 0).reason for context in contexts]
+    assert reasons == [Reason.RULE_MATCH, Reason.RULE_MATCH, Reason.TARGETING_KEY_MISSING]
+
+
 def test_a_flag_that_is_as_the_first_step_wants_it_is_not_written() -> None:
     it = Driven(plan_with(cohorts=[]))
     it.set_by_hand(10)
@@ -58,6 +67,7 @@ def test_a_flag_that_is_as_the_first_step_wants_it_is_not_written() -> None:
         ({"flag": flag_with(off_variant="new")}, Refusal.UNFIT_VARIANT),
         ({"backends": ("legacy", "newer")}, Refusal.UNFIT_VARIANT),
         ({"flag": flag_with(bucket_by="tenant")}, Refusal.OTHER_UNIT),
+        ({"flag": flag_with(default=split_of(new=0, legacy=100_000) | {"by": ["tenant"]})}, Refusal.OTHER_UNIT),
         ({"flag": flag_with(default=split_of(new=10_001, legacy=89_999))}, Refusal.SHARE_ABOVE_FIRST_STEP),
         ({"flag": flag_with(default={"variant": "new"})}, Refusal.SHARE_ABOVE_FIRST_STEP),
     ],

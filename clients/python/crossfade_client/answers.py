@@ -10,7 +10,7 @@ from openfeature.flag_evaluation import FlagEvaluationDetails, FlagResolutionDet
 from openfeature.flag_evaluation import Reason as OpenFeatureReason
 
 from .contexts import context_of
-from .flags.context import TARGETING_KEY
+from .flags.context import TARGETING_KEY, unit_in
 from .flags.decision import Decision
 from .flags.evaluate import evaluate
 from .flags.model import Flag
@@ -65,7 +65,7 @@ class Answer:
         self.message = message
         self.kind = None if code or details.reason == OpenFeatureReason.DISABLED else type(details.value)
         self.seen_at = 0.0
-        self.unit: str | None = None
+        self.unit: tuple[str, ...] | None = None
 
     def of_unit(self, unit: object) -> "Answer":
         """Return the answer with whom the flag took the caller for."""
@@ -125,7 +125,7 @@ class Answers:
             if decision.reason is not Reason.FLAG_NOT_FOUND:
                 self._given[alike] = answer
         answer.seen_at = now
-        return answer if answer.unit is None else answer.of_unit(context.get(answer.unit))
+        return answer if answer.unit is None else answer.of_unit(unit_in(context, answer.unit))
 
     def seen(self, since: float) -> Iterator[Seen]:
         """Yield what was given since a time, in seconds since 1970."""
@@ -143,7 +143,7 @@ class Answers:
         word, metadata = OPENFEATURE_REASON[reason], self._metadata(decision)
         details = Resolved(_value(document, decision), reason=word, variant=decision.variant, flag_metadata=metadata)
         answer = Answer(key, details, ERRORS.get(reason), _TOLD.get(reason))
-        answer.unit = None if document.bucket_by == TARGETING_KEY else document.bucket_by
+        answer.unit = None if document.hashes == (TARGETING_KEY,) else document.hashes
         return answer
 
     def _metadata(self, decision: Decision) -> dict[str, bool | int | float | str]:

@@ -66,6 +66,33 @@ async def test_an_outcome_of_a_unit_counts_for_the_side_the_unit_is_on_now(servi
     assert by_unit["decision_id"] is None
 
 
+async def test_a_unit_may_stand_inside_an_attribute(service: Service) -> None:
+    await service.ok("PATCH", "/flags/rag-v2", {"bucket_by": "/user/id"}, if_match="*")
+    await service.ok("PATCH", "/routes/rag", {"attributes": {"user": {"json": "user"}}}, if_match="*")
+    answer = await service.ask("POST", "/route/rag/query", {"user": {"id": "user-1"}})
+    await report(service, {"route": "rag", "unit": "user-1", "kind": "like"})
+    await report(service, {"decision_id": answer.headers["x-crossfade-decision-id"], "kind": "share"})
+    by_unit, by_decision = await exported(service, 2)
+    assert (by_unit["side"], by_decision["side"]) == ("new", "new")
+    assert by_unit["unit"] == by_decision["unit"]
+
+
+async def test_a_unit_is_what_the_default_is_split_by(service: Service) -> None:
+    split = [{"variant": "new", "weight": 50_000}, {"variant": "legacy", "weight": 50_000}]
+    default = {"split": split, "by": ["tenant", "session"]}
+    await service.ok("PATCH", "/flags/rag-v2", {"default": default}, if_match="*")
+    attributes = {name: {"header": f"X-{name}"} for name in ("tenant", "session")}
+    await service.ok("PATCH", "/routes/rag", {"attributes": attributes}, if_match="*")
+    for number in range(8):
+        header = {"X_tenant": f"u{number}"} if number % 2 else {"X_session": f"u{number}"}
+        answer = await service.ask("POST", "/route/rag/query", {}, **header, X_User_Id="user-1")
+        await report(service, {"route": "rag", "unit": f"u{number}", "kind": "like"})
+        await report(service, {"decision_id": answer.headers["x-crossfade-decision-id"], "kind": "share"})
+    kept = await exported(service, 16)
+    assert [(each["side"], each["unit"]) for each in kept[::2]] == [(each["side"], each["unit"]) for each in kept[1::2]]
+    assert {each["side"] for each in kept} == {"new", "legacy"}
+
+
 async def test_a_late_outcome_is_kept_and_counts_for_no_side(service: Service) -> None:
     decision_id = await decision_of(service)
     in_time = datetime.fromtimestamp(service.time.seconds + 7 * DAY_S, UTC).isoformat()

@@ -137,11 +137,14 @@ async def test_a_person_on_call_may_stop_it_and_only_an_operator_may_go_on(rag: 
     assert await rag.state() == ("rolled_back", 0)
 
 
+SPLIT = {"split": [{"variant": "new", "weight": 10_000}, {"variant": "legacy", "weight": 90_000}]}
 FORBIDDEN = [
     ("DELETE", "/flags/rag-v2", None),
     ("DELETE", "/routes/rag", None),
     ("PATCH", "/flags/rag-v2", {"salt": "other"}),
     ("PATCH", "/flags/rag-v2", {"bucket_by": "tenant"}),
+    ("PATCH", "/flags/rag-v2", {"default": SPLIT | {"salt": "other"}}),
+    ("PATCH", "/flags/rag-v2", {"default": SPLIT | {"by": ["tenant"]}}),
     ("PATCH", "/routes/rag", {"flag": "other"}),
 ]
 
