@@ -26,6 +26,7 @@ REASONS: Mapping[str, str] = {
     "TARGET_MATCH": "the flag names this caller",
     "RULE_MATCH": "a rule of the flag matches this caller",
     "SPLIT": "the caller's bucket is in that part of the split",
+    "STICKY": "the caller's sticky token keeps what he was given first",
     "DEFAULT": "the flag gives that to everyone who matches nothing before",
     "TARGETING_KEY_MISSING": "the flag splits by an attribute that this caller does not have",
     "INVALID_CONTEXT": "the attribute that the flag splits by cannot name a caller",

@@ -14,7 +14,7 @@ from app.cli.instants import at_both
 from app.cli.output import Show, ago, moment
 from app.cli.words import condition_text, entry_text, flag_state, served, value_text
 
-commands = group("List, show, create and copy flags, and go back to older versions.")
+commands = group("List, show, create, schedule and copy flags.")
 
 Kind = Literal["release", "experiment", "ops", "permission"]
 

@@ -14,7 +14,7 @@ from app.cli.exits import CommandError, Exit
 from app.cli.output import Show, ago, moment
 from app.cli.words import condition_text
 
-commands = group("List, show, write and delete segments: callers described once, for many rules.")
+commands = group("List, show, write and delete segments.")
 
 Name = Annotated[str, typer.Argument(metavar="SEGMENT", help="The segment's name.")]
 
@@ -73,7 +73,7 @@ def put_segment(
         int | None, typer.Option(min=1, metavar="N", help="Refuse unless the segment is at this version.")
     ] = None,
 ) -> None:
-    """Create a segment, or replace the one of the same name, as a file says."""
+    """Create or replace a segment as a file says."""
     from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
 
     document = document_in(file)
@@ -100,7 +100,7 @@ def _version(service: Service, name: str) -> int | None:
 
 @command(commands, "uses", "crossfade segments uses power-users", "crossfade segments uses power-users --json")
 def segment_uses(service: Service, show: Show, name: Name) -> None:
-    """Show who uses a segment: rules of flags, other segments, and cohorts of rollouts."""
+    """Show which flags, segments and rollouts use a segment."""
     show(service.get(f"/segments/{part(name)}/uses").having("items"), lambda uses: _uses(uses, name))
 
 

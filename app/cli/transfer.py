@@ -25,7 +25,7 @@ DONE: Mapping[str, str] = {"create": "created", "update": "changed", "delete": "
 
 @command(commands, "export", "crossfade export > state.yaml", "crossfade export --json | jq '.flags[].key'")
 def export(service: Service, show: Show) -> None:
-    """Write every segment, flag and route as YAML, without tokens and kills.
+    """Write every document as YAML, without tokens and kills.
 
     `import` and a seed file take it. It goes to standard output, and holds no versions.
     """
@@ -67,7 +67,7 @@ def import_documents(
     ] = False,
     reason: Reason = "",
 ) -> None:
-    """Make segments, flags and routes as a file says: all of it or nothing.
+    """Make documents as a file says: all of it or nothing.
 
     With `--from`, what cannot be translated exactly is shown with its place in FILE and the reason, and nothing is
     imported unless `--skip-refused` is given.

@@ -32,6 +32,7 @@ FRUITLESS = {"POST /import"}
 
 MEANT = {
     "DELETE /flags/{key}",
+    "DELETE /flags/{key}/schedule",
     "DELETE /routes/{name}",
     "DELETE /segments/{name}",
     "PATCH /flags/{key}",

@@ -10,7 +10,7 @@ from tests.service import ROOT, environment, started
 
 def test_the_python_program_prints_what_a_flag_gives(tmp_path: Path) -> None:
     page = (ROOT / "docs/openfeature.md").read_text()
-    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    program, *_ = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     with started(tmp_path) as service:
         service.ok("POST", "/flags", {"key": "rag-v2", "variants": {"new": True, "legacy": False}})
         service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 100})
