@@ -73,7 +73,9 @@ class Rulesets:
         }
         flags = [found[key] for key in keys]
         segments = ruleset.segments if not scopes else segments_below(flags, ruleset.segments)
-        written = _written(flags, self._flags), _written(segments.values(), self._segments)
+        # a process that has read them all has them in another order than one that saw them made
+        in_order = [segments[name] for name in sorted(segments)]
+        written = _written(flags, self._flags), _written(in_order, self._segments)
         told = {"epoch": ruleset.epoch, "revision": ruleset.revision, "flag_set": self._flag_set, "killed": killed}
         head = orjson.dumps(told)
         return b'%b,"flags":[%b],"segments":[%b]}' % (head[:-1], *written)

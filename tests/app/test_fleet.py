@@ -95,6 +95,19 @@ async def test_a_segment_changed_in_one_process_changes_its_flags_in_the_other(p
     assert (await other.ok("GET", "/segments/pro"))["version"] == 2
 
 
+async def test_all_processes_give_clients_the_same_ruleset(
+    tmp_path: Path, redis: RedisServer, pair: tuple[Service, Service]
+) -> None:
+    one, other = pair
+    for name in ("zeta", "alpha"):
+        await one.ok("POST", "/segments", {"name": name, "when": {"attribute": "plan", "op": "eq", "value": name}})
+    await one.with_rag(25)
+    await until(other, 25_000)
+    async with running(settings_in(tmp_path / "data", redis_url=redis.url)) as late:
+        answers = [await each.ask("GET", "/ruleset") for each in (one, other, late)]
+        assert len({(answer.content, answer.headers["etag"]) for answer in answers}) == 1
+
+
 async def test_a_kill_in_one_process_stops_the_other(pair: tuple[Service, Service]) -> None:
     one, other = pair
     await one.with_rag(100)

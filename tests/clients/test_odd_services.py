@@ -72,6 +72,18 @@ def test_a_process_that_lags_behind_is_not_followed_backwards() -> None:
         api.shutdown()
 
 
+def test_a_process_that_lags_behind_far_is_asked_again_after_a_notice() -> None:
+    newer, older, newest = ruleset(2, "off"), ruleset(1, "on"), ruleset(3, "on")
+    with serving(Odd([newer, newer, newer, older, newest])) as odd:
+        client = following(odd)
+        changed = events(client, ProviderEvent.PROVIDER_CONFIGURATION_CHANGED)
+        odd.notices.put(NOTICE)  # how things stand
+        odd.notices.put(NOTICE)
+        assert changed.get(timeout=PATIENCE_S).flags_changed == ["x"]
+        assert client.get_boolean_details("x", False, ANYONE).flag_metadata["version"] == 3
+        api.shutdown()
+
+
 def test_a_ruleset_that_is_none_is_told_and_the_one_at_hand_goes_on() -> None:
     with serving(Odd([ruleset(1, "on"), {"flags": "none"}])) as odd:
         client = following(odd)

@@ -23,7 +23,8 @@ STREAM_AGAIN_S = 120.0
 LAGGING_S = (0.3, 1.5)
 """When to ask again after a notice whose change was not there: another process of the fleet may have told of it."""
 
-Take = Callable[[Copy], None]
+Take = Callable[[Copy], bool]
+"""Takes a copy, and says whether it is newer than the one at hand."""
 
 
 class Follower:
@@ -112,12 +113,12 @@ class Follower:
     def _refresh(self) -> bool:
         """Ask once, and say whether there was something new. Raises CrossfadeError."""
         copy = self._service.ruleset(self.etag)
-        if copy is not None:
-            self._take(copy)
+        is_new = copy is not None and self._take(copy)
+        if copy is not None and is_new:
             self.etag = copy.etag
         self._asked = time.monotonic()
         self._health.in_contact()
-        return copy is not None
+        return is_new
 
 
 def _wait_s(failures: int) -> float:

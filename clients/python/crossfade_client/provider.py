@@ -197,25 +197,27 @@ class CrossfadeProvider(OfflineProvider):
                 self._strange.add(str(error))
                 log.warning("a tracked event is no outcome: %s", error)
 
-    def _take_copy(self, copy: Copy) -> None:
+    def _take_copy(self, copy: Copy) -> bool:
         document, answers = parsed(copy.body), self._answers
         if not isinstance(answers, NotReady) and is_older(document, answers.ruleset):
             # of a process that lags behind in its fleet
-            return
+            return False
         self._take(document)
         if self._last_good is not None:
             self._last_good.keep(copy.body)
+        return True
 
-    def _follow(self, copy: Copy) -> None:
+    def _follow(self, copy: Copy) -> bool:
         before = self._answers
-        self._take_copy(copy)
+        is_new = self._take_copy(copy)
         after = self._answers
-        if isinstance(before, NotReady) or isinstance(after, NotReady):
-            return
+        if not is_new or isinstance(before, NotReady) or isinstance(after, NotReady):
+            return is_new
         self._retired += before.seen(self._told_until)
         keys = changed(before.ruleset, after.ruleset)
         if keys:
             self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=keys))
+        return True
 
     def _used(self) -> Iterator[Seen]:
         since, self._told_until = self._told_until, time.time()
