@@ -8,6 +8,7 @@ from typing import Protocol
 from .context import Context
 from .decision import Decision
 from .model import Flag
+from .segments import segments_of
 
 
 class State(Protocol):
@@ -44,10 +45,12 @@ class CompiledFlag:
     last: LastStep
     over_time: "OverTime | None" = None
     hashes: tuple[str, ...] = field(init=False)
+    segments: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Keep what the document would take longer to tell, which is asked for at every call."""
+        """Keep what the document would take longer to tell: asked for at every call, or of every flag at once."""
         object.__setattr__(self, "hashes", self.document.hashes)
+        object.__setattr__(self, "segments", segments_of(self.document))
 
     def at(self, now: float) -> "CompiledFlag":
         """Return what decides at `now`: the flag itself, or the phase of its schedule."""

@@ -12,7 +12,7 @@ from .predicates import CompiledSegment
 from .prerequisites import unresolvable
 from .segment import Segment
 from .segments import compiled as compiled_segments
-from .segments import reached, segments_of
+from .segments import reached
 
 
 class Ruleset:
@@ -64,11 +64,7 @@ class Ruleset:
             before = {id(compiled.document): compiled for compiled in self.living.values()}
         else:
             predicates = compiled_segments(by_name.values())
-            before = {
-                id(compiled.document): compiled
-                for compiled in self.living.values()
-                if not segments_of(compiled.document)
-            }
+            before = {id(compiled.document): compiled for compiled in self.living.values() if not compiled.segments}
         living = {flag.key: before.get(id(flag)) or compile_flag(flag, predicates) for flag in flags}
         laid = {key: _laid_over(compiled, killed) for key, compiled in living.items()}
         return Ruleset(living, laid, _unresolvable(living), by_name, predicates, killed, epoch, revision)
@@ -101,12 +97,13 @@ class Ruleset:
         segments = {name: segment for name, segment in after.items() if segment is not None}
         touched = reached(changes, segments.values())
         predicates = compiled_segments(segments.values())
-        living = {
-            key: compile_flag(compiled.document, predicates) if segments_of(compiled.document) & touched else compiled
+        again = {
+            key: compile_flag(compiled.document, predicates)
             for key, compiled in self.living.items()
+            if compiled.segments and not compiled.segments.isdisjoint(touched)
         }
-        flags = {key: _laid_over(compiled, self.killed) for key, compiled in living.items()}
-        lost = self.unresolvable
+        laid = {key: _laid_over(compiled, self.killed) for key, compiled in again.items()}
+        living, flags, lost = {**self.living, **again}, {**self.flags, **laid}, self.unresolvable
         return Ruleset(living, flags, lost, segments, predicates, self.killed, self.epoch, self.revision)
 
     def under(self, killed: Killed, revision: int) -> "Ruleset":
