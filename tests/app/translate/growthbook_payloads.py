@@ -36,7 +36,7 @@ PATTERNS = (
     *("^D", "E$", "^(DE|FR)$", "pro", r"@b\.com$", r"^\w+$", r"\d", r"[^a-z]", "K", "s", "(", "^$", ".", "[A-Z]{2}"),
     *(r"\bpro", "(?=D)", "(?i)de", r"a|b$", "\N{LATIN SMALL LETTER E WITH ACUTE}", r"\S"),
 )
-IDS = (*(f"user-{number}" for number in range(40)), "jürgen", "\N{ROCKET}", "用户", "e\u0301", "x" * 1500)
+IDS = (*(f"user-{number}" for number in range(40)), "jürgen", "\N{ROCKET}", "用户", "e\u0301", "x" * 1000)
 STRANGE_IDS: tuple[Any, ...] = (
     0,
     1,
