@@ -81,7 +81,7 @@ async def _tell(streams: ChangeStreams, send: Send, seen: str, may_listen: Calla
     """Send a notice for each state that the listener has not `seen`, and a sign of life when there is none for long."""
     await _write(send, b"retry: %d\n\n" % RETRY_MS)
     while not streams.is_closing and may_listen():
-        mark = streams.mark
+        mark = streams.mark()
         if mark != seen:
             await _write(send, _notice(mark, streams.changed_at))
             seen = mark

@@ -7,7 +7,6 @@ from app.metrics import Metrics
 from app.ofrep.answers import Answers
 from app.ofrep.streams import ChangeStreams
 from app.ofrep.tokens import StreamTokens
-from app.ofrep.turns import by_schedules
 from app.quotas import Quotas
 from app.settings import Settings
 
@@ -19,6 +18,5 @@ class Ofrep:
         self.answers = Answers(settings.flag_set)
         self.quotas = Quotas(settings.ofrep_calls_per_s)
         self.streams = ChangeStreams(clock, settings.ofrep_streams, settings.ofrep_stream_s, chance)
-        self.streams.turn_by(by_schedules)
         self.tokens = StreamTokens()
         metrics.show_streams(lambda: self.streams.count)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from app.clock import Clock
 from app.refresh import State
+from flags.falling_due import last_change, next_change
 from flags.ruleset import Ruleset
 
 HEARTBEAT_S = 15.0
@@ -17,19 +18,13 @@ PATIENCE_S = 0.5
 
 
 class Turn(NamedTuple):
-    """When the state last changed by the clock alone, and when it next will, in seconds since 1970."""
+    """When the state last changed by the clock alone, and when it next will, in seconds since 1970.
+
+    A ramp that runs is a change each minute.
+    """
 
     last: float | None
     next: float | None
-
-
-Turns = Callable[[Ruleset, float], Turn]
-"""Tells, of a state and a moment, how time alone changes it."""
-
-
-def never_turns(_ruleset: Ruleset, _now: float) -> Turn:
-    """Say of any state that it stays until somebody changes it."""
-    return Turn(None, None)
 
 
 class TooManyStreamsError(Exception):
@@ -45,42 +40,30 @@ class ChangeStreams:
         self._most = most
         self._life_s = life_s
         self._chance = chance
-        self._turns: Turns = never_turns
         self._ruleset = Ruleset.of(())
         self._base = ""
-        self._turn = Turn(None, None)
+        self._turn: Turn | None = None
         self._changed = asyncio.Event()
         self.count = 0
         self.is_closing = False
         self.changed_at = 0
         """When the state in force came in force here, in seconds since 1970."""
 
-    def turn_by(self, turns: Turns) -> None:
-        """Tell also of what changes by the clock alone."""
-        self._turns = turns
-        self._look_at_clock(self._clock.wall())
-
     def state_changed(self, state: State) -> None:
         """Take the state that comes in force now, and wake every stream if it is another."""
         base = _mark(state)
         self._ruleset = state.ruleset
         if base != self._base:
-            now = self._clock.wall()
-            self._base, self.changed_at = base, int(now)
-            self._look_at_clock(now)
+            self._base, self.changed_at, self._turn = base, int(self._clock.wall()), None
             self._wake()
 
-    @property
     def mark(self) -> str:
-        """What tells the state in force from any other: epoch, revision, kills and releases, the clock's last turn.
+        """Return what tells the state in force from any other: epoch, revision, kills, releases, the clock's last turn.
 
         The same in every process with that state, and rising within an epoch.
         """
-        now = self._clock.wall()
-        if self._turn.next is not None and now >= self._turn.next:
-            self.changed_at = int(now)
-            self._look_at_clock(now)
-        return self._base if self._turn.last is None else f"{self._base}-{round(self._turn.last * 1_000_000)}"
+        last = self._turned(self._clock.wall()).last
+        return self._base if last is None else f"{self._base}-{round(last * 1_000_000)}"
 
     @contextmanager
     def opened(self) -> Iterator[float]:
@@ -95,10 +78,9 @@ class ChangeStreams:
 
     async def news(self) -> bool:
         """Wait for a change or the end; false when there was none for so long that a heartbeat is due."""
-        within_s = HEARTBEAT_S
-        if self._turn.next is not None:
-            within_s = max(0.0, min(within_s, self._turn.next - self._clock.wall()))
-        return await self._woken(within_s)
+        now, within_s = self._clock.wall(), HEARTBEAT_S
+        due = self._turned(now).next
+        return await self._woken(within_s if due is None else min(within_s, due - now))
 
     async def reached(self, mark: str) -> None:
         """Wait a moment for the state that somebody has heard of, if it is one that is still to come here."""
@@ -117,8 +99,15 @@ class ChangeStreams:
         self.is_closing = True
         self._wake()
 
-    def _look_at_clock(self, now: float) -> None:
-        self._turn = self._turns(self._ruleset, now)
+    def _turned(self, now: float) -> Turn:
+        """Return the turn that `now` lies behind: all flags are looked through once for each, and only when asked."""
+        turn = self._turn
+        if turn is None or (turn.next is not None and now >= turn.next):
+            if turn is not None:
+                self.changed_at = int(now)
+            flags = [each.document for each in self._ruleset.living.values() if each.over_time is not None]
+            turn = self._turn = Turn(last_change(flags, now), next_change(flags, now))
+        return turn
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -220,6 +220,6 @@ async def test_silence_is_broken_by_signs_of_life(monkeypatch: pytest.MonkeyPatc
         if len(sent) == 4:
             each.is_closing = True
 
-    await ofrep_events._tell(each, send, each.mark, lambda: True)
+    await ofrep_events._tell(each, send, each.mark(), lambda: True)
     assert sent[1:] == [ofrep_events.HEARTBEAT] * 3
     assert all(piece.startswith(b":") and piece.endswith(b"\n\n") for piece in sent[1:])

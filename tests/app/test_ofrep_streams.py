@@ -1,17 +1,18 @@
 """What change streams are told of, and who waits for it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.clock import Clock
-from app.ofrep.streams import ChangeStreams, TooManyStreamsError, Turn
+from app.ofrep.streams import ChangeStreams, TooManyStreamsError
 from app.overlay import Overlay
 from app.refresh import Live
 from flags.kills import Kill, Release
-from flags.ruleset import Ruleset
+from flags.model import Flag
 from tests.app.test_ofrep import flag
 from tests.inprocess import Service, Ticking, running, settings_in
 
@@ -32,7 +33,7 @@ def watched(time: Ticking | None = None) -> tuple[ChangeStreams, Live]:
 
 def test_every_kill_and_release_makes_another_mark_and_what_was_is_not_again() -> None:
     streams, live = watched()
-    marks = [streams.mark]
+    marks = [streams.mark()]
     released = kill("one").model_copy(update={"released": Release(actor="a", at=AT, reason="")})
     for overlay in (
         live.state.overlay.presuming(kill("one")),
@@ -41,7 +42,7 @@ def test_every_kill_and_release_makes_another_mark_and_what_was_is_not_again() -
         live.state.overlay.knowing([released, kill("two")]),
     ):
         live.lay(overlay)
-        marks.append(streams.mark)
+        marks.append(streams.mark())
     assert len({*marks}) == len(marks)
 
 
@@ -56,38 +57,39 @@ async def test_what_changes_no_state_wakes_nobody_and_what_does_wakes_all() -> N
     assert await asyncio.wait_for(asyncio.gather(*waiting), 5) == [True] * 3
 
 
+def at(due: float) -> dict[str, object]:
+    return {"at": datetime.fromtimestamp(due, UTC).isoformat(), "percentage": due % 100 // 1}
+
+
+def scheduled(streams: ChangeStreams, live: Live, *dues: float) -> None:
+    """Put a flag in force that does something at each of these times."""
+    document = Flag.model_validate({"key": "f", "schedule": [at(due) for due in dues]})
+    ruleset = live.state.ruleset.changed({"f": document}, 1)
+    streams.state_changed(replace(live.state, ruleset=ruleset))
+
+
 async def test_a_turn_of_the_clock_is_told_when_it_is_due_and_changes_the_mark() -> None:
     time = Ticking()
-    streams, _ = watched(time)
-    began = time.seconds
-    due = began + 0.02
-
-    def turns(_: Ruleset, now: float) -> Turn:
-        return Turn(None, due) if now < due else Turn(due, None)
-
-    streams.turn_by(turns)
-    before = streams.mark
+    streams, live = watched(time)
+    due = time.seconds + 0.02
+    scheduled(streams, live, due)
+    before = streams.mark()
     assert await asyncio.wait_for(streams.news(), 5) is False
-    assert streams.mark == before
+    assert streams.mark() == before
     time.seconds = due
-    assert streams.mark == f"{before}-{round(due * 1_000_000)}"
+    assert streams.mark() == f"{before}-{round(due * 1_000_000)}"
     assert streams.changed_at == int(due)
 
 
 async def test_two_turns_within_one_second_are_two_changes() -> None:
     time = Ticking()
-    streams, _ = watched(time)
+    streams, live = watched(time)
     dues = [time.seconds + 0.25, time.seconds + 0.75]
-
-    def turns(_: Ruleset, now: float) -> Turn:
-        over = [due for due in dues if due <= now]
-        return Turn(max(over, default=None), min({*dues} - {*over}, default=None))
-
-    streams.turn_by(turns)
-    marks = [streams.mark]
+    scheduled(streams, live, *dues)
+    marks = [streams.mark()]
     for due in dues:
         time.seconds = due
-        marks.append(streams.mark)
+        marks.append(streams.mark())
     assert len({*marks}) == 3
 
 
@@ -131,4 +133,4 @@ async def test_open_streams_take_no_place_of_a_call(tmp_path: Path) -> None:
 
 def test_a_mark_needs_no_clock_that_moves() -> None:
     streams = ChangeStreams(Clock(lambda: 0.0, lambda: 0.0), 1, 1.0, lambda: 0.0)
-    assert streams.mark == streams.mark
+    assert streams.mark() == streams.mark()

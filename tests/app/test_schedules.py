@@ -251,12 +251,12 @@ async def test_listeners_are_told_when_an_entry_falls_due_and_ofrep_answers_what
     await scheduled(service, {"at": "2027-01-15T09:00:00Z", "serve": {"variant": "new"}})
     streams = service.services.ofrep.streams
     asked = {"context": {"targetingKey": "u"}}
-    before, first = streams.mark, await service.ask("POST", "/ofrep/v1/evaluate/flags", asked)
+    before, first = streams.mark(), await service.ask("POST", "/ofrep/v1/evaluate/flags", asked)
     service.time.seconds += HOUR - 0.05
-    assert streams.mark == before
+    assert streams.mark() == before
     assert await asyncio.wait_for(streams.news(), 5) is False
     service.time.seconds += 0.05
-    assert streams.mark != before
+    assert streams.mark() != before
     after = await service.ask("POST", "/ofrep/v1/evaluate/flags", asked, if_none_match=first.headers["etag"])
     assert (first.json()["flags"][0]["value"], after.status_code) == (False, 200)
     assert after.json()["flags"][0]["value"] is True
@@ -268,6 +268,6 @@ async def test_a_ramp_that_runs_is_told_of_every_minute(service: Service) -> Non
     service.time.seconds += HOUR
     marks = []
     for _ in range(6):
-        marks.append(streams.mark)
+        marks.append(streams.mark())
         service.time.seconds += 30
     assert [marks[0] == marks[1], marks[1] == marks[2], len({*marks})] == [True, False, 3]
