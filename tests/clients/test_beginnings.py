@@ -24,12 +24,28 @@ from openfeature.event import ProviderEvent
 from openfeature.provider import ProviderStatus
 from crossfade_client import CrossfadeProvider
 
-begin = api.set_provider if sys.argv[2] == "in the background" else api.set_provider_and_wait
+url, when = sys.argv[1:]
+is_begun, is_forked = threading.Event(), threading.Event()
+
+
+class Telling(CrossfadeProvider):
+    def initialize(self, context):
+        super().initialize(context)
+        is_begun.set()
+        if when == "before it is told":
+            is_forked.wait(20)
+
+
+begin = api.set_provider_and_wait if when == "at once" else api.set_provider
 try:
-    begin(CrossfadeProvider(sys.argv[1], "app.secret"))
+    begin(Telling(url, "app.secret"))
 except Exception as error:
     print("begun without", flush=True)
+if when == "before it is told":
+    is_begun.wait(20)
 child = os.fork()
+if child:
+    is_forked.set()
 client, ready = api.get_client(), threading.Event()
 client.add_handler(ProviderEvent.PROVIDER_READY, lambda _: ready.set())
 print("forked", flush=True)
@@ -42,18 +58,39 @@ sys.exit(not is_well or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
+FIRST_REQUEST = """
+import sys
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+from crossfade_client import CrossfadeProvider
+
+provider = CrossfadeProvider(sys.argv[1], "app.secret")
+loaded = {*sys.modules}
+api.set_provider_and_wait(provider)
+assert api.get_client().get_boolean_value("x", False, EvaluationContext("user-1"))
+print(*sorted({*sys.modules} - loaded))
+api.shutdown()
+"""
+
+
 @contextmanager
-def forking(url: str, how: str) -> Iterator["subprocess.Popen[str]"]:
+def running(script: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     path = os.pathsep.join([str(ROOT), str(ROOT / "clients/python")])
-    command = [sys.executable, "-c", FORKED, url, how]
+    command = [sys.executable, "-c", script, *arguments]
     environment = {**os.environ, "PYTHONPATH": path}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         yield process
 
 
+def test_asking_loads_no_module_that_a_fork_could_leave_half_loaded() -> None:
+    with serving(Odd([RULESET])) as odd, running(FIRST_REQUEST, odd.url) as process:
+        assert process.communicate(timeout=PATIENCE_S) == ("\n", None)
+
+
 @pytest.mark.timeout(90)
-def test_a_process_forked_before_the_provider_is_ready_gets_ready_by_itself() -> None:
-    with serving(Odd([RULESET])) as odd, forking(odd.url, "in the background") as process:
+@pytest.mark.parametrize("when", ["in the background", "before it is told"])
+def test_a_process_forked_before_the_provider_is_ready_gets_ready_by_itself(when: str) -> None:
+    with serving(Odd([RULESET])) as odd, running(FORKED, odd.url, when) as process:
         assert process.wait(3 * PATIENCE_S) == 0
 
 
@@ -61,7 +98,7 @@ def test_a_process_forked_before_the_provider_is_ready_gets_ready_by_itself() ->
 def test_a_process_forked_while_the_service_is_away_is_told_when_it_is_there() -> None:
     with serving(Odd([RULESET])) as free:
         url = free.url
-    with forking(url, "at once") as process:
+    with running(FORKED, url, "at once") as process:
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(3)] == ["begun without\n", "forked\n", "forked\n"]
         with serving(Odd([RULESET]), port=int(url.rpartition(":")[2])):

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.event import ProviderEvent, ProviderEventDetails
-from openfeature.exception import OpenFeatureError, ProviderFatalError, ProviderNotReadyError
+from openfeature.exception import ErrorCode, OpenFeatureError, ProviderFatalError, ProviderNotReadyError
 from openfeature.provider import FeatureProvider
 from openfeature.track import TrackingEventDetails
 
@@ -165,18 +165,27 @@ class CrossfadeProvider(OfflineProvider):
     def begin_again(self) -> None:
         """Follow in this process too, which was forked off one that followed or was about to."""
         if self._follower is None:
-            threading.Thread(target=self._initialize_here, name="crossfade-begin", daemon=True).start()
-            return
-        self._service.open()
-        self._start(self._follower.etag)
+            begin = self._initialize_here
+        else:
+            self._service.open()
+            self._start(self._follower.etag)
+            begin = self._tell_how_it_is
+        # not in the midst of a fork: OpenFeature has locks
+        threading.Thread(target=begin, name="crossfade-begin", daemon=True).start()
+
+    def _tell_how_it_is(self) -> None:
+        """Tell OpenFeature that all is well: its thread that was about to know may have stayed in the other process."""
+        if self._health.is_good:
+            self.emit_provider_ready(ProviderEventDetails())
 
     def _initialize_here(self) -> None:
         """Initialise, and tell of it as OpenFeature does: its own thread stayed in the process that forked."""
         try:
             self.initialize(EvaluationContext())
-        except OpenFeatureError as error:
-            details = ProviderEventDetails(message=error.error_message, error_code=error.error_code)
-            self.emit_provider_error(details)
+        except Exception as error:  # noqa: BLE001 - as OpenFeature does
+            log.warning("a process forked off has no ruleset: %s", error)
+            error_code = error.error_code if isinstance(error, OpenFeatureError) else ErrorCode.GENERAL
+            self.emit_provider_error(ProviderEventDetails(message=str(error), error_code=error_code))
         else:
             self.emit_provider_ready(ProviderEventDetails())
 

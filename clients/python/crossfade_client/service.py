@@ -1,5 +1,6 @@
 """The service over HTTP: the ruleset, change notices and reports. The token is in no log, error or address."""
 
+import codecs
 import socket
 import ssl
 from collections.abc import Iterator
@@ -67,8 +68,9 @@ class Service:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else httpx.create_ssl_context()
         )
         self._client: httpx.Client | None = None
-        # the first client loads modules, which a fork in the midst of it would leave half loaded
+        # the first client and the first address load modules, which a fork in the midst of it would leave half loaded
         self.open()
+        codecs.lookup("idna")
 
     def open(self) -> None:
         """Begin with new connections: after a fork the old ones are the parent's."""
