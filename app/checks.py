@@ -7,9 +7,11 @@ from app.refresh import State
 from app.segment_uses import check_segments
 from app.steered import check_steered
 from app.stores.records import Collection
+from flags.kills import NOTHING_KILLED
 from flags.model import Flag
 from flags.prerequisites import dependants, problem_with
-from flags.raising import raises
+from flags.raising import is_ever_enabled, raises
+from flags.segments import reached
 from routers.model import Route
 
 
@@ -18,6 +20,22 @@ def check_kill(state: State, key: str, flag: Flag | None, now: float) -> None:
     before = state.ruleset.document(key)
     if before is not None and state.ruleset.is_killed(key) and (flag is None or raises(before, flag, now)):
         raise killed_problem(key)
+
+
+def check_segment_kills(before: State, after: State, changed: Sequence[tuple[Collection, str]], now: float) -> None:
+    """Refuse to change whom a segment holds that a killed flag goes by: its release may then give more callers more."""
+    segments = [key for collection, key in changed if collection is Collection.SEGMENT and key in after.segments]
+    anew = [
+        key for key in segments if key not in before.segments or before.segments[key].when != after.segments[key].when
+    ]
+    if not anew or before.ruleset.killed == NOTHING_KILLED:
+        return
+    touched = reached(anew, after.segments.values())
+    for key, compiled in after.ruleset.living.items():
+        is_touched = not touched.isdisjoint(compiled.segments)
+        if is_touched and before.ruleset.is_killed(key) and is_ever_enabled(compiled.document, now):
+            told = f'flag "{key}" goes by segment "{min(touched & compiled.segments)}" and is killed'
+            raise ProblemError(409, Code.KILLED, f"{told}; release the kill first")
 
 
 def check_route_kill(state: State, name: str) -> None:
@@ -39,6 +57,7 @@ def check_fit(before: State, after: State, changed: Sequence[tuple[Collection, s
         if collection is Collection.ROUTE and key in after.routes:
             _check_route(after, after.routes[key], f'route "{key}": ' if several else "")
     check_segments(before, after, changed)
+    check_segment_kills(before, after, changed, now)
     check_steered(before, after, changed, now)
 
 

@@ -30,6 +30,11 @@ def raises(before: Flag, after: Flag, now: float) -> bool:
     )
 
 
+def is_ever_enabled(flag: Flag, now: float) -> bool:
+    """Say whether a flag is enabled at `now` or, by its schedule, at any time later."""
+    return any(standing.enabled for standing, _ in _side_by_side(flag, flag, now))
+
+
 def _side_by_side(before: Flag, after: Flag, now: float) -> Iterator[tuple[Standing, Standing]]:
     """Yield what stands in both where anything begins and, where a ramp runs, ends: between these it is in line."""
     phases_before, phases_after = phases(before), phases(after)

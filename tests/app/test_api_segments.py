@@ -130,13 +130,32 @@ async def test_segments_that_multiply_are_refused_before_they_cost_seconds(servi
     assert third[2] == "when: comes to 8,192 comparisons with the segments it names, 4,096 at most"
 
 
-async def test_a_segment_may_change_under_a_kill_which_holds_all_the_same(segmented: Service) -> None:
+@pytest.mark.parametrize("name", ["power-users", "pro"])
+async def test_whom_a_segment_holds_cannot_change_while_a_flag_that_goes_by_it_is_killed(
+    segmented: Service, name: str
+) -> None:
     await segmented.ok("POST", "/flags/x/kill", {"reason": "night"})
     everyone = {"attribute": "nothing", "op": "exists", "value": False}
-    await segmented.ok("PATCH", "/segments/power-users", {"when": everyone}, if_match="1")
-    assert await given_to(segmented) == "off"
+    for method, path, body in (
+        ("PATCH", f"/segments/{name}", {"when": everyone}),
+        ("POST", "/import", {"segments": [{"name": name, "when": everyone}]}),
+    ):
+        told = await refused(segmented, method, path, body, if_match="1")
+        assert told == (409, "killed", 'flag "x" goes by segment "power-users" and is killed; release the kill first')
+    await segmented.ok("PATCH", f"/segments/{name}", {"description": "the same"}, if_match="1")
     await segmented.ok("DELETE", "/flags/x/kill", {"reason": "morning"})
-    assert await given_to(segmented) == "on"
+    assert await given_to(segmented) == "off"
+    await segmented.ok("PATCH", f"/segments/{name}", {"when": everyone}, if_match="2")
+
+
+async def test_a_segment_may_change_under_kills_of_flags_that_give_nobody_anything_by_it(segmented: Service) -> None:
+    await segmented.ok("POST", "/flags", flag_for("power-users", "y") | {"enabled": False})
+    await segmented.ok("POST", "/flags", {"key": "z"})
+    for key in ("x", "y", "z"):
+        await segmented.ok("POST", f"/flags/{key}/kill", {"reason": "night"})
+    await segmented.ok("PATCH", "/flags/x", {"rules": []}, if_match="1")
+    everyone = {"attribute": "nothing", "op": "exists", "value": False}
+    await segmented.ok("PATCH", "/segments/pro", {"when": everyone}, if_match="1")
 
 
 async def test_a_cohort_can_be_a_segment_which_then_stays(rag: Driven) -> None:
