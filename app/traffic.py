@@ -102,7 +102,7 @@ class Traffic:
     ) -> tuple[Decision, Stay]:
         token = next((value for name, value in headers if name == STICKY_HEADER), None)
         held = None if token is None else self._tokens.read(token, route.name, flag.key, who, self._clock.wall())
-        if held is None:
+        if held is None or held.variant not in flag.variants:
             return decision, Stay(ttl_s, None)
         return sticking(decision, held, flag), Stay(ttl_s, token)
 

@@ -108,6 +108,22 @@ async def test_a_conversation_that_began_with_a_fallback_stays_where_it_was_answ
     assert told(await asked(service, token)) == ("legacy", "STICKY")
 
 
+async def test_a_token_for_a_variant_that_is_gone_is_replaced_by_one_for_who_answers(service: Service) -> None:
+    await with_sticky_rag(service, 100)
+    before, route = await service.ok("GET", "/flags/rag-v2"), await service.ok("GET", "/routes/rag")
+    backends = route["backends"] | {"newest": {"url": "http://newest:3"}}
+    await service.ok("PATCH", "/routes/rag", {"backends": backends}, if_match="*")
+    newest = {"variants": before["variants"] | {"newest": True}, "default": {"variant": "newest"}}
+    await service.ok("PATCH", "/flags/rag-v2", newest, if_match="*")
+    token = (await asked(service)).headers["x-crossfade-sticky"]
+    assert token.startswith("newest~")
+    await service.ok("PUT", "/flags/rag-v2", before, if_match="*")
+    replaced = (await asked(service, token)).headers["x-crossfade-sticky"]
+    assert replaced.startswith("new~")
+    await raised(service, 0)
+    assert told(await asked(service, replaced)) == ("new", "STICKY")
+
+
 async def test_a_caller_named_one_by_one_gets_what_was_chosen_for_him(service: Service) -> None:
     await with_sticky_rag(service, 100)
     token = (await asked(service)).headers["x-crossfade-sticky"]
