@@ -196,6 +196,18 @@ def test_a_flag_of_a_newer_service_gives_the_default_and_the_others_go_on() -> N
     assert client.get_boolean_value("fixed", False, ANYONE) is True
 
 
+def test_a_flag_that_stands_on_one_of_a_newer_service_gives_the_default_too() -> None:
+    flags: list[Any] = [{"key": "newer", "telepathy": True}]
+    for key, foundation in (("above", "newer"), ("top", "above")):
+        wanted = {"flag": foundation, "variants": ["on"]}
+        flags.append({"key": key, "default": {"variant": "on"}, "prerequisites": [wanted]})
+    client = offline({"flags": flags})
+    for key in ("above", "top"):
+        details = client.get_boolean_details(key, True, ANYONE)
+        assert (details.value, details.error_code) == (True, ErrorCode.PARSE_ERROR)
+        assert "telepathy" in (details.error_message or "")
+
+
 def test_only_what_decides_otherwise_counts_as_changed() -> None:
     reader = Reader()
     before = reader.read(DOCUMENT).ruleset
@@ -208,7 +220,13 @@ def test_only_what_decides_otherwise_counts_as_changed() -> None:
     assert changed(after, fewer) == ["segmented"]
 
 
-@pytest.mark.parametrize("document", [None, [], {}, {"flags": [], "killed": 1}, {"flags": [], "revision": "x"}])
+UNHEARD = {"flags": [], "killed": {"everything": False, "planets": ["earth"]}}
+"""Kills of a kind that only a newer service knows: who passed over them would serve what is killed."""
+
+
+@pytest.mark.parametrize(
+    "document", [None, [], {}, {"flags": [], "killed": 1}, {"flags": [], "revision": "x"}, UNHEARD]
+)
 def test_what_is_no_ruleset_is_refused(document: object) -> None:
     with pytest.raises(UnreadableError, match="this is no ruleset"):
         Reader().read(document)

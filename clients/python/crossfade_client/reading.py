@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
 from .errors import UnreadableError
 from .flags.kills import Killed
 from .flags.model import Flag
+from .flags.prerequisites import dependants
 from .flags.ruleset import Ruleset
 from .flags.segment import Segment
 from .flags.segments import reached, segments_of
@@ -30,6 +31,8 @@ class Reading(NamedTuple):
 
 
 class _KilledTold(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     everything: bool = False
     flags: frozenset[str] = frozenset()
     routes: frozenset[str] = frozenset()
@@ -56,8 +59,9 @@ class Reader:
     def read(self, document: object) -> Reading:
         """Read what `GET /ruleset` or `GET /export` answers.
 
-        A flag that cannot be read, being of a newer service, is left out and told of, and so is one of a segment that
-        cannot; the others are as they should be. Raises UnreadableError for anything else.
+        A flag that cannot be read, being of a newer service, is left out and told of, and so is one that stands on a
+        flag or segment that cannot; the others are as they should be. Raises UnreadableError for anything else, kills
+        of a kind that is not known among it.
         """
         try:
             told = _Told.model_validate(document)
@@ -70,6 +74,7 @@ class Reader:
         self._flags, unreadable = _read(told.flags, "key", Flag, self._flags)
         segments = [segment for _, segment in self._segments.values()]
         unreadable |= self._without(reached(lost, segments), lost)
+        unreadable = self._with_what_stands_on(unreadable)
         documents = [flag for key, (_, flag) in self._flags.items() if key not in unreadable]
         self._ruleset = self._ruleset.reloaded(
             documents, killed, segments=segments, epoch=told.epoch, revision=told.revision
@@ -79,6 +84,16 @@ class Reader:
     def _without(self, segments: frozenset[str], lost: Mapping[str, str]) -> dict[str, str]:
         why = next(iter(lost.values()), "")
         return {key: why for key, (_, flag) in self._flags.items() if segments_of(flag) & segments}
+
+    def _with_what_stands_on(self, lost: Mapping[str, str]) -> dict[str, str]:
+        above = dependants({key: flag for key, (_, flag) in self._flags.items()})
+        found, waiting = {**lost}, [*lost]
+        while waiting:
+            key = waiting.pop()
+            more = {flag.key: found[key] for flag in above.get(key, ()) if flag.key not in found}
+            found |= more
+            waiting += more
+        return found
 
 
 def _read(
