@@ -1,48 +1,77 @@
 """What a caller gets, worked out the slow and plain way from JSON documents: the evaluator's second opinion."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
 
-from tests.flags import naive_operators
-from tests.flags.murmur import bucket, rest_index
+from tests.flags import foreign, murmur, naive_operators
+from tests.flags.naive_schedule import in_force
 
 Document = dict[str, Any]
 Answer = tuple[str, str, str | None, int | None]
 """Variant, reason, rule, bucket."""
 
 MOST_EVALUATIONS = 64
-NOW = 1_700_000_000.0
-"""The time of every evaluation."""
+OURS = "murmur3-100k"
 
 
-def answer(flags: Mapping[str, Document], kills: frozenset[str], key: str, context: Any) -> Answer:
-    """Work out what the caller gets from the flag, `kills` being scopes."""
-    flag = flags.get(key)
-    if flag is None:
+class World(NamedTuple):
+    """Flags and segments by name, the scopes of the kills, and the time of the evaluation."""
+
+    flags: Mapping[str, Document]
+    kills: frozenset[str] = frozenset()
+    segments: Mapping[str, Document] = {}
+    now: float = 1_700_000_000.0
+
+
+NOWHERE = World({})
+
+
+def answer(world: World, key: str, context: Any) -> Answer:
+    """Work out what the caller gets from the flag."""
+    if key not in world.flags:
         return "", "FLAG_NOT_FOUND", None, None
-    verdict = _before_context(flag, kills) or _before_rules(flags, kills, flag, context)
+    flag = in_force(world.flags[key], world.now)
+    verdict = _before_context(flag, world.kills) or _before_rules(world, flag, context)
     if verdict is not None:
         return verdict
     for rule in flag["rules"]:
-        if holds(rule["when"], context):
+        if holds(rule["when"], context, world):
             return _served(flag, rule["serve"], context, rule["name"])
     return _served(flag, flag["default"], context, None)
 
 
-def holds(when: Document, context: Document) -> bool:
+def kept(given: Answer, held: tuple[str, int], flag: Document) -> Answer:
+    """Work out what a caller gets who holds a good token: of this variant, under this version of the flag."""
+    yields = given[1] in {"RULE_MATCH", "SPLIT", "DEFAULT"} and held[0] in flag["variants"]
+    return (held[0], "STICKY", None, None) if yields and held != (given[0], flag["version"]) else given
+
+
+def holds(when: Document, context: Document, world: World = NOWHERE) -> bool:
     """Say whether a condition holds."""
-    if "all" in when:
-        return all(holds(inner, context) for inner in when["all"])
-    if "any" in when:
-        return any(holds(inner, context) for inner in when["any"])
-    if "not" in when:
-        return not holds(when["not"], context)
-    found = NOW if when["attribute"] == "$now" else naive_operators.led_to(when["attribute"], context)
-    given = naive_operators.read_as(when.get("as"), found)
+    match when:
+        case {"all": several}:
+            return all(holds(inner, context, world) for inner in several)
+        case {"any": several}:
+            return any(holds(inner, context, world) for inner in several)
+        case {"not": inner}:
+            return not holds(inner, context, world)
+        case {"segment": name}:
+            return name in world.segments and holds(world.segments[name]["when"], context, world)
+        case {"bucket": part}:
+            key = _first_key(context, part.get("by", ["targetingKey"]))
+            return _is_name(key) and part.get("from", 0) <= _bucket(part, part["salt"], key) < part["to"]
+    return _compared(when, context, world.now)
+
+
+def _compared(when: Document, context: Document, now: float) -> bool:
+    found = now if when["attribute"] == "$now" else naive_operators.led_to(when["attribute"], context)
+    coercion, value = when.get("as"), when["value"]
+    given = naive_operators.read_as(coercion, found)
     if when["op"] == "exists":
-        return bool(when["value"]) is (given is not None)
-    return given is not None and _compares(when["op"], given, when["value"])
+        return bool(value) is (given is not None)
+    wanted = naive_operators.read_as(coercion, value) if coercion == "version" else value
+    return given is not None and _compares(when["op"], given, wanted)
 
 
 def _compares(op: str, given: Any, value: Any) -> bool:
@@ -83,13 +112,13 @@ def _before_context(flag: Document, kills: frozenset[str]) -> Answer | None:
     return None
 
 
-def _before_rules(flags: Mapping[str, Document], kills: frozenset[str], flag: Document, context: Any) -> Answer | None:
+def _before_rules(world: World, flag: Document, context: Any) -> Answer | None:
     if not isinstance(context, dict):
         return flag["off_variant"], "INVALID_CONTEXT", None, None
     for item in flag["prerequisites"]:
-        if too_many_evaluations(flags, item["flag"]):
+        if too_many_evaluations(world.flags, item["flag"]):
             return flag["off_variant"], "PREREQUISITE_FAILED", None, None
-        variant, reason, *_ = answer(flags, kills, item["flag"], context)
+        variant, reason, *_ = answer(world, item["flag"], context)
         if variant not in item["variants"] or reason == "DISABLED":
             return flag["off_variant"], "PREREQUISITE_FAILED", None, None
     return _targeted(flag, context) if flag["targets"] else None
@@ -108,11 +137,17 @@ def _evaluated(flags: Mapping[str, Document], waiting: list[str]) -> Iterator[st
 
 
 def _targeted(flag: Document, context: Document) -> Answer | None:
-    key = _key(context.get(flag["bucket_by"]))
+    key = _first_key(context, [flag["bucket_by"]])
     if key is None:
         return flag["off_variant"], "INVALID_CONTEXT", None, None
     chosen = [target["variant"] for target in flag["targets"] if key in target["keys"]]
     return (chosen[0], "TARGET_MATCH", None, None) if chosen else None
+
+
+def _first_key(context: Document, attributes: Sequence[str]) -> str | None:
+    """Return the key in the first attribute that is not empty, "" when all are, None when it cannot be one."""
+    keys = [_key(naive_operators.led_to(attribute, context)) for attribute in attributes]
+    return next((key for key in keys if key != ""), "")
 
 
 def _key(value: Any) -> str | None:
@@ -124,22 +159,34 @@ def _key(value: Any) -> str | None:
     return value if isinstance(value, str) and len(value) <= 1024 else None
 
 
+def _is_name(key: str | None) -> TypeGuard[str]:
+    return bool(key) and json.dumps(key, ensure_ascii=False).encode(errors="replace").decode() == json.dumps(
+        key, ensure_ascii=False
+    )
+
+
 def _served(flag: Document, serve: Document, context: Document, rule: str | None) -> Answer:
     if "split" not in serve:
         return serve["variant"], "RULE_MATCH" if rule is not None else "DEFAULT", rule, None
-    key = _key(context.get(flag["bucket_by"]))
+    key = _first_key(context, serve.get("by", [flag["bucket_by"]]))
     if key == "":
         return flag["off_variant"], "TARGETING_KEY_MISSING", None, None
-    if key is None or json.dumps(key, ensure_ascii=False).encode(errors="replace").decode() != json.dumps(
-        key, ensure_ascii=False
-    ):
+    if not _is_name(key):
         return flag["off_variant"], "INVALID_CONTEXT", None, None
-    return _chosen(serve["split"], flag["salt"], key), "SPLIT", rule, bucket(flag["salt"], key)
+    salt: Any = serve.get("salt", flag["salt"])
+    return _chosen(flag, serve["split"], salt, key), "SPLIT", rule, _bucket(flag, salt, key)
 
 
-def _chosen(split: list[Document], salt: str, key: str) -> str:
+def _bucket(hashed: Document, salt: str, key: str) -> int:
+    name = hashed.get("bucketing", OURS)
+    return murmur.bucket(salt, key) if name == OURS else foreign.bucket(name, salt, key)
+
+
+def _chosen(flag: Document, split: list[Document], salt: str, key: str) -> str:
     first, *rest = split
-    if bucket(salt, key) < first["weight"]:
+    if _bucket(flag, salt, key) < first["weight"]:
         return str(first["variant"])
     weights: list[Any] = [share.get("rest_weight", share["weight"]) for share in rest]
-    return str(rest[rest_index(salt, key, weights)]["variant"])
+    if flag["bucketing"] == OURS:
+        return str(rest[murmur.rest_index(salt, key, weights)]["variant"])
+    return str(rest[foreign.rest_index(flag["bucketing"], salt, key, first["weight"], weights)]["variant"])

@@ -8,6 +8,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from math import isfinite
 from typing import Any
 
+from growthbook.core import paddedVersionString
 from semver import Version
 
 UNREADABLE = None
@@ -32,6 +33,15 @@ def read_as(coercion: str | None, given: Any) -> Any:
     """Return the attribute as it is compared, None for what cannot be read so."""
     if coercion is None or given is None:
         return given
+    match coercion:
+        case "lower" if isinstance(given, list):
+            return [each.lower() if isinstance(each, str) else each for each in given]
+        case "lower":
+            return given.lower() if isinstance(given, str) else UNREADABLE
+        case "version":
+            return paddedVersionString(given) if isinstance(given, str) and len(given) <= 256 else UNREADABLE
+        case "length":
+            return len(given) if isinstance(given, list) else UNREADABLE
     return _number(given) if coercion == "number" else _text(given)
 
 

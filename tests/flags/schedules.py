@@ -31,12 +31,13 @@ def scheduled_flags(draw: st.DrawFn, key: str = "x") -> Flag:
     document = draw(documents(key, variants)) | {"prerequisites": []}
     off = document["off_variant"]
     cuts = sorted(draw(st.lists(st.integers(1, 86_399_999), unique=True, max_size=7)))
-    entries = [draw(_entries(variants, off, low / 1000, high / 1000)) for low, high in pairwise(cuts)]
-    return Flag.model_validate(document | {"schedule": entries})
+    schedule = [draw(entries(variants, off, low / 1000, high / 1000)) for low, high in pairwise(cuts)]
+    return Flag.model_validate(document | {"schedule": schedule})
 
 
 @st.composite
-def _entries(draw: st.DrawFn, variants: tuple[str, ...], off: str, at: float, end: float) -> dict[str, Any]:
+def entries(draw: st.DrawFn, variants: tuple[str, ...], off: str, at: float, end: float) -> dict[str, Any]:
+    """Make an entry at a time, behind the beginning in seconds, that has ended by another."""
     growing = draw(st.sampled_from([name for name in variants if name != off]))
     until = draw(st.sampled_from((end, (at + end) / 2)))
     until = until if round(until * 1000) > round(at * 1000) else end
