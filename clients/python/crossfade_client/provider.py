@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize, register_after_fork
 from pathlib import Path
 from weakref import WeakSet
 
@@ -62,7 +63,8 @@ class CrossfadeProvider(OfflineProvider):
         reports which flags are used. Raises ValueError for an address or a token that cannot be.
         """
         super().__init__(bootstrap)
-        self._service = Service(url, token, timeout_s, verify)
+        # each has its own connections: those of the one are broken off while the other still sends
+        self._service, self._reports = (Service(url, token, timeout_s, verify) for _ in range(2))
         self._last_good = None if last_good is None else LastGood(Path(last_good))
         self._timing = (poll_s, stale_after_s, flush_s)
         self._counts_for = (route, unit)
@@ -74,6 +76,7 @@ class CrossfadeProvider(OfflineProvider):
         self._retired: list[Seen] = []
         self._told_until = 0.0
         self._strange: set[str] = set()
+        register_after_fork(self, _shut_down_at_the_end)
 
     @staticmethod
     def offline(bootstrap: Bootstrap) -> OfflineProvider:
@@ -90,7 +93,7 @@ class CrossfadeProvider(OfflineProvider):
 
         Raises ProviderNotReadyError when there is none yet, ProviderFatalError when there will be none.
         """
-        self._service.open()
+        self._open()
         self._health = Health(self.emit, time.monotonic, self._timing[1])
         _RUNNING.add(self)
         etag, refusal = None, None
@@ -109,6 +112,7 @@ class CrossfadeProvider(OfflineProvider):
         else:
             # of no use, or shut down meanwhile
             self._service.close()
+            self._reports.close()
         if refusal is not None:
             raise refusal
 
@@ -145,29 +149,43 @@ class CrossfadeProvider(OfflineProvider):
     def _start(self, etag: str | None) -> None:
         poll_s, _, flush_s = self._timing
         self._follower = Follower(self._service, self._follow, self._health, poll_s, etag)
-        self._reporter = Reporter(self._service, self._used, flush_s, self._room, tells_used=self._tells_used)
+        self._reporter = Reporter(self._reports, self._used, flush_s, self._room, tells_used=self._tells_used)
         self._follower.start()
         self._reporter.start()
         atexit.register(self.shutdown)
+
+    def _open(self) -> None:
+        self._service.open()
+        self._reports.open()
 
     def shutdown(self) -> None:
         """End following, and send what is left to be sent, for three seconds at most."""
         atexit.unregister(self.shutdown)
         _RUNNING.discard(self)
+        until = time.monotonic() + LAST_WORDS_S
         follower, self._follower = self._follower, None
         reporter, self._reporter = self._reporter, None
-        if follower is not None:
-            follower.stop(LAST_WORDS_S)
-        if reporter is not None:
-            reporter.stop(LAST_WORDS_S)
         self._service.close()
+        if follower is not None:
+            follower.stop()
+        if reporter is None:
+            self._reports.close()
+        else:
+            reporter.stop(LAST_WORDS_S)
+        if follower is not None:
+            follower.join(max(until - time.monotonic(), 0.1))
+
+    def emit(self, event: ProviderEvent, details: ProviderEventDetails) -> None:
+        """Tell OpenFeature; no fork comes in between, which would leave its locks held for ever in the child."""
+        with _telling:
+            super().emit(event, details)
 
     def begin_again(self) -> None:
         """Follow in this process too, which was forked off one that followed or was about to."""
         if self._follower is None:
             begin = self._initialize_here
         else:
-            self._service.open()
+            self._open()
             self._start(self._follower.etag)
             begin = self._tell_how_it_is
         # not in the midst of a fork: OpenFeature has locks
@@ -236,11 +254,18 @@ class CrossfadeProvider(OfflineProvider):
 
 
 _RUNNING: WeakSet[CrossfadeProvider] = WeakSet()
+_telling = threading.RLock()
 
 
 def _after_fork() -> None:
+    _telling.release()
     for provider in [*_RUNNING]:
         provider.begin_again()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+def _shut_down_at_the_end(provider: CrossfadeProvider) -> None:
+    """Let a process of multiprocessing's, which skips `atexit`, send what is left too."""
+    Finalize(None, provider.shutdown, exitpriority=0)
+
+
+os.register_at_fork(before=_telling.acquire, after_in_parent=_telling.release, after_in_child=_after_fork)
