@@ -185,3 +185,16 @@ def test_a_shutdown_while_the_first_answer_is_awaited_leaves_nothing_at_work() -
         beginning.join(PATIENCE_S)
         assert not [each.name for each in threading.enumerate() if each.name.startswith("crossfade-")]
     api.clear_providers()
+
+
+def test_a_provider_that_is_set_and_shut_down_again_and_again_leaves_nothing_at_work() -> None:
+    with serving(Odd([RULESET])) as odd:
+        provider = CrossfadeProvider(odd.url, "app.secret")
+        for _ in range(10):
+            api.set_provider(provider)
+            api.clear_providers()
+        for each in [*threading.enumerate()]:
+            if "_run_initialize" in each.name:
+                each.join(PATIENCE_S)
+        provider.shutdown()
+        assert not [each.name for each in threading.enumerate() if each.name.startswith("crossfade-")]

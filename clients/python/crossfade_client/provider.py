@@ -76,6 +76,7 @@ class CrossfadeProvider(OfflineProvider):
         self._retired: list[Seen] = []
         self._told_until = 0.0
         self._strange: set[str] = set()
+        self._turn = object()
         register_after_fork(self, _shut_down_at_the_end)
 
     @staticmethod
@@ -93,9 +94,12 @@ class CrossfadeProvider(OfflineProvider):
 
         Raises ProviderNotReadyError when there is none yet, ProviderFatalError when there will be none.
         """
-        self._open()
+        self._end()
+        with _whole:
+            turn = self._turn = object()
+            self._open()
+            _RUNNING.add(self)
         self._health = Health(self.emit, time.monotonic, self._timing[1])
-        _RUNNING.add(self)
         etag, refusal = None, None
         try:
             copy = self._service.ruleset(None)
@@ -105,14 +109,10 @@ class CrossfadeProvider(OfflineProvider):
             self._health.in_contact()
         except CrossfadeError as error:
             refusal = self._begin_without(error)
-        if isinstance(refusal, ProviderFatalError):
-            _RUNNING.discard(self)
-        if self in _RUNNING:
-            self._start(etag)
-        else:
-            # of no use, or shut down meanwhile
-            self._service.close()
-            self._reports.close()
+        with _whole:
+            # else it was shut down meanwhile, or initialised again
+            if turn is self._turn:
+                self._start_unless_in_vain(refusal, etag)
         if refusal is not None:
             raise refusal
 
@@ -146,6 +146,14 @@ class CrossfadeProvider(OfflineProvider):
             return False
         return True
 
+    def _start_unless_in_vain(self, refusal: OpenFeatureError | None, etag: str | None) -> None:
+        if not isinstance(refusal, ProviderFatalError):
+            self._start(etag)
+            return
+        _RUNNING.discard(self)
+        self._service.close()
+        self._reports.close()
+
     def _start(self, etag: str | None) -> None:
         poll_s, _, flush_s = self._timing
         self._follower = Follower(self._service, self._follow, self._health, poll_s, etag)
@@ -161,10 +169,15 @@ class CrossfadeProvider(OfflineProvider):
     def shutdown(self) -> None:
         """End following, and send what is left to be sent, for three seconds at most."""
         atexit.unregister(self.shutdown)
-        _RUNNING.discard(self)
+        self._end()
+
+    def _end(self) -> None:
         until = time.monotonic() + LAST_WORDS_S
-        follower, self._follower = self._follower, None
-        reporter, self._reporter = self._reporter, None
+        with _whole:
+            self._turn = object()
+            _RUNNING.discard(self)
+            follower, self._follower = self._follower, None
+            reporter, self._reporter = self._reporter, None
         self._service.close()
         if follower is not None:
             follower.stop()
@@ -177,15 +190,15 @@ class CrossfadeProvider(OfflineProvider):
 
     def emit(self, event: ProviderEvent, details: ProviderEventDetails) -> None:
         """Tell OpenFeature; no fork comes in between, which would leave its locks held for ever in the child."""
-        with _telling:
+        with _whole:
             super().emit(event, details)
 
     def begin_again(self) -> None:
         """Follow in this process too, which was forked off one that followed or was about to."""
+        self._open()
         if self._follower is None:
             begin = self._initialize_here
         else:
-            self._open()
             self._start(self._follower.etag)
             begin = self._tell_how_it_is
         # not in the midst of a fork: OpenFeature has locks
@@ -254,11 +267,12 @@ class CrossfadeProvider(OfflineProvider):
 
 
 _RUNNING: WeakSet[CrossfadeProvider] = WeakSet()
-_telling = threading.RLock()
+_whole = threading.RLock()
+"""Held for what no fork may come in between of; what waits for the service or the disk is none of it."""
 
 
 def _after_fork() -> None:
-    _telling.release()
+    _whole.release()
     for provider in [*_RUNNING]:
         provider.begin_again()
 
@@ -268,4 +282,4 @@ def _shut_down_at_the_end(provider: CrossfadeProvider) -> None:
     Finalize(None, provider.shutdown, exitpriority=0)
 
 
-os.register_at_fork(before=_telling.acquire, after_in_parent=_telling.release, after_in_child=_after_fork)
+os.register_at_fork(before=_whole.acquire, after_in_parent=_whole.release, after_in_child=_after_fork)

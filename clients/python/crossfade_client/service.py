@@ -86,7 +86,9 @@ class Service:
         codecs.lookup("idna")
 
     def open(self) -> None:
-        """Begin with new connections: after a fork the old ones are the parent's."""
+        """Begin with new connections: after a fork the old ones are the parent's, and are only let go here."""
+        for sock in [*self._sockets]:
+            sock.close()
         self._sockets = WeakSet()
         self._client = httpx.Client(headers=self._headers, timeout=self._timeout_s, verify=self._verify)
 
