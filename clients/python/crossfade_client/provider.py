@@ -260,7 +260,9 @@ class CrossfadeProvider(OfflineProvider):
         return True
 
     def _used(self) -> Iterator[Seen]:
-        since, self._told_until = self._told_until, time.time()
+        now = time.time()
+        # a clock that was set back must not hide what is used until it is there again
+        since, self._told_until = min(self._told_until, now), now
         retired, self._retired = self._retired, []
         yield from retired
         yield from self._answers.seen(since)
