@@ -58,8 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         status = self.odd.reports_answered.pop(0) if self.odd.reports_answered else 202
         if status == 202:
             self.odd.reports.put((self.path, json.loads(body)))
-        kind = "text/html" if status == 200 else "application/json"
-        self.answer(status, b'{"accepted": 1, "refused": []}', **{"Content-Type": kind})
+        self.answer(status, b"<html>" if status == 200 else b'{"accepted": 1, "refused": []}')
 
     def answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -69,12 +68,11 @@ class Handler(BaseHTTPRequestHandler):
             **headers,
         }.items():
             self.send_header(name, value)
-        self.end_headers()
-        if self.odd.is_slow:
-            with suppress(OSError):
-                self.dribble(body)
-            return
-        self.wfile.write(body)
+        # who asked may have been shut down
+        with suppress(OSError):
+            self.end_headers()
+            write = self.dribble if self.odd.is_slow else self.wfile.write
+            write(body)
 
     def dribble(self, body: bytes) -> None:
         """Send one byte after another, each soon enough not to count as silence."""

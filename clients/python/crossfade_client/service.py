@@ -45,18 +45,13 @@ class Answer(NamedTuple):
     headers: httpx.Headers
     body: bytes
 
-    @property
-    def is_json(self) -> bool:
-        """Whether it says that it is JSON, as all of the service's are."""
-        return "json" in self.headers.get("Content-Type", "")
-
-    def told(self) -> dict[str, Any]:
-        """Return the object that it is, an empty one when it is none."""
+    def told(self) -> dict[str, Any] | None:
+        """Return the object that it is, as all of the service's are, None when it is none."""
         try:
             told = from_json(self.body)
         except ValueError:
-            return {}
-        return told if isinstance(told, dict) else {}
+            return None
+        return told if isinstance(told, dict) else None
 
 
 class Service:
@@ -109,7 +104,7 @@ class Service:
             return None
         if answer.status >= 300:
             raise self._problem("GET /ruleset", answer)
-        if not answer.is_json or "ETag" not in answer.headers:
+        if "json" not in answer.headers.get("Content-Type", "") or "ETag" not in answer.headers:
             raise RefusedError(f"there is no Crossfade at {self.url}: GET /ruleset answered something else; check url")
         return Copy(answer.body, answer.headers["ETag"])
 
@@ -119,9 +114,10 @@ class Service:
         if answer.status >= 300:
             problem = self._problem(f"POST {path}", answer)
             raise problem if answer.status in _AT_FAULT else UnreachableError(str(problem))
-        if not answer.is_json:
+        told = answer.told()
+        if told is None:
             raise UnreachableError(f"there is no Crossfade at {self.url}: POST {path} answered something else")
-        return answer.told()
+        return told
 
     @contextmanager
     def notices(self) -> Iterator[Iterator[str]]:
@@ -182,7 +178,7 @@ class Service:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def _problem(self, asked: str, answer: Answer) -> CrossfadeError:
-        status, detail = answer.status, answer.told().get("detail")
+        status, detail = answer.status, (answer.told() or {}).get("detail")
         told = f": {detail}" if isinstance(detail, str) else ""
         if status in _BUSY:
             return UnreachableError(f"{asked} answered {status}{told}")
