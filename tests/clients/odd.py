@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
+from threading import Event
 from typing import Any
 
 
@@ -19,6 +20,9 @@ class Odd:
     notices: "Queue[bytes | None]" = field(default_factory=Queue)
     reports: "Queue[tuple[str, Any]]" = field(default_factory=Queue)
     tokens: set[str | None] = field(default_factory=set)
+    streams: int = 0
+    holds_notices_back: bool = False
+    is_slow: bool = False
     url: str = ""
 
     def ruleset(self) -> bytes:
@@ -26,48 +30,65 @@ class Odd:
         return json.dumps(self.rulesets.pop(0) if len(self.rulesets) > 1 else self.rulesets[0]).encode()
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers as it is told."""
+
+    odd: Odd
+
+    def do_GET(self) -> None:
+        self.odd.tokens.add(self.headers["Authorization"])
+        if self.path == "/ruleset":
+            body = self.odd.ruleset()
+            tag = f'"{hash(body)}"'
+            same = self.headers["If-None-Match"] == tag
+            self.answer(304 if same else 200, b"" if same else body, ETag=tag)
+            return
+        self.odd.streams += 1
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        if self.odd.holds_notices_back:
+            self.odd.notices.get()
+        self.end_headers()
+        while (piece := self.odd.notices.get()) is not None:
+            with suppress(OSError):
+                self.wfile.write(piece)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status = self.odd.reports_answered.pop(0) if self.odd.reports_answered else 202
+        if status == 202:
+            self.odd.reports.put((self.path, json.loads(body)))
+        self.answer(status, b"<html>" if status == 200 else b'{"accepted": 1, "refused": []}')
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **headers,
+        }.items():
+            self.send_header(name, value)
+        # who asked may have been shut down
+        with suppress(OSError):
+            self.end_headers()
+            write = self.dribble if self.odd.is_slow else self.wfile.write
+            write(body)
+
+    def dribble(self, body: bytes) -> None:
+        """Send one byte after another, each soon enough not to count as silence."""
+        for byte in body:
+            self.wfile.write(bytes([byte]))
+            Event().wait(0.05)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
 @contextmanager
 def serving(odd: Odd, port: int = 0) -> Iterator[Odd]:
     """Serve on a free port, or this one."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            odd.tokens.add(self.headers["Authorization"])
-            if self.path == "/ruleset":
-                body = odd.ruleset()
-                tag = f'"{hash(body)}"'
-                same = self.headers["If-None-Match"] == tag
-                self.answer(304 if same else 200, b"" if same else body, ETag=tag)
-                return
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.end_headers()
-            while (piece := odd.notices.get()) is not None:
-                with suppress(OSError):
-                    self.wfile.write(piece)
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = odd.reports_answered.pop(0) if odd.reports_answered else 202
-            if status == 202:
-                odd.reports.put((self.path, json.loads(body)))
-            self.answer(status, b'{"accepted": 1, "refused": []}')
-
-        def answer(self, status: int, body: bytes, **headers: str) -> None:
-            self.send_response(status)
-            for name, value in {
-                "Content-Type": "application/json",
-                "Content-Length": str(len(body)),
-                **headers,
-            }.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    handler = type("Handler", (Handler,), {"odd": odd})
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         server.daemon_threads = True
         odd.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

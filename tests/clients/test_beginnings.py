@@ -73,6 +73,56 @@ api.shutdown()
 """
 
 
+TOLD_AT_A_FORK = """
+import os, sys, threading
+from openfeature.event import ProviderEvent, ProviderEventDetails
+from crossfade_client import CrossfadeProvider
+
+is_telling, is_forked = threading.Event(), threading.Event()
+
+
+def tell(*_):
+    is_telling.set()
+    assert not is_forked.wait(0.5), "forked in the midst of it"
+
+
+provider = CrossfadeProvider("http://127.0.0.1:9", "app.secret")
+super(CrossfadeProvider, provider).attach(tell)
+failed = []
+threading.excepthook = failed.append
+thread = threading.Thread(target=provider.emit, args=(ProviderEvent.PROVIDER_READY, ProviderEventDetails()))
+thread.start()
+is_telling.wait()
+child = os.fork()
+is_forked.set()
+if child == 0:
+    provider.detach()
+    provider.emit(ProviderEvent.PROVIDER_READY, ProviderEventDetails())
+    os._exit(0)
+thread.join()
+sys.exit(bool(failed) or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+OF_MULTIPROCESSING = """
+import multiprocessing, sys
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+from crossfade_client import CrossfadeProvider
+
+
+def work():
+    api.get_client().track("like", EvaluationContext("child"))
+
+
+if __name__ == "__main__":
+    api.set_provider_and_wait(CrossfadeProvider(sys.argv[1], "app.secret", route="rag", flush_s=600, tells_used=False))
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    api.shutdown()
+"""
+
+
 @contextmanager
 def running(script: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     path = os.pathsep.join([str(ROOT), str(ROOT / "clients/python")])
@@ -105,6 +155,18 @@ def test_a_process_forked_while_the_service_is_away_is_told_when_it_is_there() -
             assert process.wait(3 * PATIENCE_S) == 0
 
 
+def test_no_fork_comes_while_openfeature_is_told_of_an_event() -> None:
+    with running(TOLD_AT_A_FORK) as process:
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_what_a_process_of_multiprocessing_tracked_is_sent_at_its_end() -> None:
+    with serving(Odd([RULESET])) as odd, running(OF_MULTIPROCESSING, odd.url) as process:
+        assert process.wait(PATIENCE_S) == 0
+        _, body = odd.reports.get(timeout=PATIENCE_S)
+        assert [each["unit"] for each in body["outcomes"]] == ["child"]
+
+
 def test_a_shutdown_while_the_first_answer_is_awaited_leaves_nothing_at_work() -> None:
     is_asked, may_answer = threading.Event(), threading.Event()
 
@@ -123,3 +185,16 @@ def test_a_shutdown_while_the_first_answer_is_awaited_leaves_nothing_at_work() -
         beginning.join(PATIENCE_S)
         assert not [each.name for each in threading.enumerate() if each.name.startswith("crossfade-")]
     api.clear_providers()
+
+
+def test_a_provider_that_is_set_and_shut_down_again_and_again_leaves_nothing_at_work() -> None:
+    with serving(Odd([RULESET])) as odd:
+        provider = CrossfadeProvider(odd.url, "app.secret")
+        for _ in range(10):
+            api.set_provider(provider)
+            api.clear_providers()
+        for each in [*threading.enumerate()]:
+            if "_run_initialize" in each.name:
+                each.join(PATIENCE_S)
+        provider.shutdown()
+        assert not [each.name for each in threading.enumerate() if each.name.startswith("crossfade-")]

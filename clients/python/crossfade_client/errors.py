@@ -9,6 +9,10 @@ class UnreachableError(CrossfadeError):
     """The service is away or busy; the same may go well a little later."""
 
 
+class SilentError(UnreachableError):
+    """Whoever was reached says nothing for too long."""
+
+
 class RefusedError(CrossfadeError):
     """The service is there and says no: the address, the token or its role is wrong."""
 

@@ -4,12 +4,12 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .errors import CrossfadeError, StreamRefusedError
 from .health import Health
 from .notices import changes_in
-from .service import Copy, Service, Stream
+from .service import THREADS, Copy, Service
 
 log = logging.getLogger("crossfade_client")
 
@@ -38,27 +38,27 @@ class Follower:
         self._poll_s = poll_s
         self.etag = etag
         self._asked = 0.0
-        self._stream: Stream | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="crossfade-follow", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{THREADS}follow", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def stop(self, patience_s: float) -> None:
-        """End, and wait for it so long."""
+    def stop(self) -> None:
+        """End, at once whatever it waits for; its connections are closed."""
         self._stopping.set()
-        stream = self._stream
-        if stream is not None:
-            stream.close()
+        self._service.close()
+
+    def join(self, patience_s: float) -> None:
+        """Wait so long for its end."""
         if self._thread is not threading.current_thread():
             self._thread.join(patience_s)
 
     def _run(self) -> None:
         failures = 0
         # OpenFeature first tells of the start itself
-        self._stopping.wait(_wait_s(failures))
+        self._stopping.wait(_wait_s(failures, self._poll_s))
         while not self._stopping.is_set():
             asked, began = self._asked, time.monotonic()
             try:
@@ -71,25 +71,22 @@ class Follower:
                 log.exception("following failed, and goes on")
             went_well = self._asked != asked and time.monotonic() - began >= LASTING_S
             failures = 0 if went_well else failures + 1
-            self._stopping.wait(_wait_s(failures))
+            self._stopping.wait(_wait_s(failures, self._poll_s))
 
     def _follow(self) -> None:
         """Follow until the service ends it. Raises CrossfadeError."""
         try:
-            with self._service.notices() as stream:
-                self._stream = stream
+            with self._service.notices() as lines:
                 # what changed before the stream was open is in no notice
                 self._refresh()
-                self._listen(stream)
+                self._listen(lines)
         except StreamRefusedError as error:
             log.debug("no change notices: %s", error)
             self._poll()
-        finally:
-            self._stream = None
 
-    def _listen(self, stream: Stream) -> None:
+    def _listen(self, lines: Iterable[str]) -> None:
         is_first = True
-        for is_change in changes_in(stream.lines()):
+        for is_change in changes_in(lines):
             if self._stopping.is_set():
                 return
             if is_change:
@@ -121,7 +118,7 @@ class Follower:
         return is_new
 
 
-def _wait_s(failures: int) -> float:
+def _wait_s(failures: int, poll_s: float) -> float:
     """Return how long to wait before the next try: twice as long after each failure, and never all clients at once."""
-    longest = min(FIRST_WAIT_S * 2.0 ** min(failures, 16), LONGEST_WAIT_S)
+    longest = min(FIRST_WAIT_S * 2.0 ** min(failures, 16), LONGEST_WAIT_S, max(poll_s, FIRST_WAIT_S))
     return longest * (0.2 + 0.8 * random.random())

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.util import Finalize, register_after_fork
 from pathlib import Path
 from weakref import WeakSet
 
@@ -62,7 +63,8 @@ class CrossfadeProvider(OfflineProvider):
         reports which flags are used. Raises ValueError for an address or a token that cannot be.
         """
         super().__init__(bootstrap)
-        self._service = Service(url, token, timeout_s, verify)
+        # each has its own connections: those of the one are broken off while the other still sends
+        self._service, self._reports = (Service(url, token, timeout_s, verify) for _ in range(2))
         self._last_good = None if last_good is None else LastGood(Path(last_good))
         self._timing = (poll_s, stale_after_s, flush_s)
         self._counts_for = (route, unit)
@@ -74,6 +76,8 @@ class CrossfadeProvider(OfflineProvider):
         self._retired: list[Seen] = []
         self._told_until = 0.0
         self._strange: set[str] = set()
+        self._turn = object()
+        register_after_fork(self, _shut_down_at_the_end)
 
     @staticmethod
     def offline(bootstrap: Bootstrap) -> OfflineProvider:
@@ -90,9 +94,12 @@ class CrossfadeProvider(OfflineProvider):
 
         Raises ProviderNotReadyError when there is none yet, ProviderFatalError when there will be none.
         """
-        self._service.open()
+        self._end()
+        with _whole:
+            turn = self._turn = object()
+            self._open()
+            _RUNNING.add(self)
         self._health = Health(self.emit, time.monotonic, self._timing[1])
-        _RUNNING.add(self)
         etag, refusal = None, None
         try:
             copy = self._service.ruleset(None)
@@ -102,13 +109,10 @@ class CrossfadeProvider(OfflineProvider):
             self._health.in_contact()
         except CrossfadeError as error:
             refusal = self._begin_without(error)
-        if isinstance(refusal, ProviderFatalError):
-            _RUNNING.discard(self)
-        if self in _RUNNING:
-            self._start(etag)
-        else:
-            # of no use, or shut down meanwhile
-            self._service.close()
+        with _whole:
+            # else it was shut down meanwhile, or initialised again
+            if turn is self._turn:
+                self._start_unless_in_vain(refusal, etag)
         if refusal is not None:
             raise refusal
 
@@ -142,32 +146,59 @@ class CrossfadeProvider(OfflineProvider):
             return False
         return True
 
+    def _start_unless_in_vain(self, refusal: OpenFeatureError | None, etag: str | None) -> None:
+        if not isinstance(refusal, ProviderFatalError):
+            self._start(etag)
+            return
+        _RUNNING.discard(self)
+        self._service.close()
+        self._reports.close()
+
     def _start(self, etag: str | None) -> None:
         poll_s, _, flush_s = self._timing
         self._follower = Follower(self._service, self._follow, self._health, poll_s, etag)
-        self._reporter = Reporter(self._service, self._used, flush_s, self._room, tells_used=self._tells_used)
+        self._reporter = Reporter(self._reports, self._used, flush_s, self._room, tells_used=self._tells_used)
         self._follower.start()
         self._reporter.start()
         atexit.register(self.shutdown)
 
+    def _open(self) -> None:
+        self._service.open()
+        self._reports.open()
+
     def shutdown(self) -> None:
         """End following, and send what is left to be sent, for three seconds at most."""
         atexit.unregister(self.shutdown)
-        _RUNNING.discard(self)
-        follower, self._follower = self._follower, None
-        reporter, self._reporter = self._reporter, None
-        if follower is not None:
-            follower.stop(LAST_WORDS_S)
-        if reporter is not None:
-            reporter.stop(LAST_WORDS_S)
+        self._end()
+
+    def _end(self) -> None:
+        until = time.monotonic() + LAST_WORDS_S
+        with _whole:
+            self._turn = object()
+            _RUNNING.discard(self)
+            follower, self._follower = self._follower, None
+            reporter, self._reporter = self._reporter, None
         self._service.close()
+        if follower is not None:
+            follower.stop()
+        if reporter is None:
+            self._reports.close()
+        else:
+            reporter.stop(LAST_WORDS_S)
+        if follower is not None:
+            follower.join(max(until - time.monotonic(), 0.1))
+
+    def emit(self, event: ProviderEvent, details: ProviderEventDetails) -> None:
+        """Tell OpenFeature; no fork comes in between, which would leave its locks held for ever in the child."""
+        with _whole:
+            super().emit(event, details)
 
     def begin_again(self) -> None:
         """Follow in this process too, which was forked off one that followed or was about to."""
+        self._open()
         if self._follower is None:
             begin = self._initialize_here
         else:
-            self._service.open()
             self._start(self._follower.etag)
             begin = self._tell_how_it_is
         # not in the midst of a fork: OpenFeature has locks
@@ -229,18 +260,28 @@ class CrossfadeProvider(OfflineProvider):
         return True
 
     def _used(self) -> Iterator[Seen]:
-        since, self._told_until = self._told_until, time.time()
+        now = time.time()
+        # a clock that was set back must not hide what is used until it is there again
+        since, self._told_until = min(self._told_until, now), now
         retired, self._retired = self._retired, []
         yield from retired
         yield from self._answers.seen(since)
 
 
 _RUNNING: WeakSet[CrossfadeProvider] = WeakSet()
+_whole = threading.RLock()
+"""Held for what no fork may come in between of; what waits for the service or the disk is none of it."""
 
 
 def _after_fork() -> None:
+    _whole.release()
     for provider in [*_RUNNING]:
         provider.begin_again()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+def _shut_down_at_the_end(provider: CrossfadeProvider) -> None:
+    """Let a process of multiprocessing's, which skips `atexit`, send what is left too."""
+    Finalize(None, provider.shutdown, exitpriority=0)
+
+
+os.register_at_fork(before=_whole.acquire, after_in_parent=_whole.release, after_in_child=_after_fork)

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from .answers import Seen
 from .errors import RefusedError, UnreachableError
-from .service import Service
+from .service import THREADS, Service
 
 log = logging.getLogger("crossfade_client")
 
@@ -36,12 +36,13 @@ class Reporter:
         self._room = room
         self._waiting: deque[bytes] = deque()
         self._batch: list[bytes] = []
+        self._used: dict[tuple[str, str], Seen] = {}
         self._until_seen_s = SEEN_EVERY_S
         self._tells_used = tells_used
         self._told: set[str] = set()
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="crossfade-report", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{THREADS}report", daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -57,11 +58,12 @@ class Reporter:
             self._wake.set()
 
     def stop(self, patience_s: float) -> None:
-        """Send what waits, for so long at most."""
+        """Send what waits, for so long at most, and close the connections."""
         self._stopping.set()
         self._wake.set()
         if self._thread is not threading.current_thread():
             self._thread.join(patience_s)
+        self._service.close()
         left = len(self._batch) + len(self._waiting)
         if left:
             log.warning("%d outcomes were not sent", left)
@@ -90,13 +92,22 @@ class Reporter:
         while self._batch or self._waiting:
             if not self._batch:
                 self._batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), A_BATCH))]
-            try:
-                self._tell_refused(self._service.report("/outcomes", _listed("outcomes", self._batch)))
-            except RefusedError as error:
-                self._tell_once("refused", f"outcomes are refused: {error}")
+            self._send(self._batch)
             self._batch = []
             self._told.discard("away")
         self._told.discard("full")
+
+    def _send(self, batch: list[bytes]) -> None:
+        """Send a batch; of one that is refused, being too large perhaps, each half. Raises UnreachableError."""
+        try:
+            self._tell_refused(self._service.report("/outcomes", _listed("outcomes", batch)))
+        except RefusedError as error:
+            if len(batch) == 1:
+                self._tell_once("refused", f"an outcome is refused: {error}")
+                return
+            middle = len(batch) // 2
+            self._send(batch[:middle])
+            self._send(batch[middle:])
 
     def _tell_refused(self, answer: dict[str, Any]) -> None:
         for each in answer.get("refused") or ():
@@ -108,13 +119,14 @@ class Reporter:
         if not self._tells_used or self._until_seen_s > 0:
             return
         self._until_seen_s = SEEN_EVERY_S
-        used = (_written(each) for each in self._gather())
+        self._used |= {(each.flag, each.variant): each for each in self._gather()}
+        used = map(_written, [*self._used.values()])
         try:
             while batch := list(islice(used, A_BATCH)):
                 self._service.report("/evaluations", _listed("evaluations", batch))
         except RefusedError as error:
-            self._tells_used = False
-            log.info("the service does not take which flags are used: %s", error)
+            self._tell_once("used", f"which flags are used is refused: {error}")
+        self._used = {}
 
     def _tell_once(self, what: str, told: str) -> None:
         if what not in self._told:

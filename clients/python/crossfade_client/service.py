@@ -1,22 +1,34 @@
 """The service over HTTP: the ruleset, change notices and reports. The token is in no log, error or address."""
 
 import codecs
+import logging
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import httpx
+from pydantic_core import from_json
 
-from .errors import CrossfadeError, RefusedError, StreamRefusedError, UnreachableError
+from .errors import CrossfadeError, RefusedError, SilentError, StreamRefusedError, UnreachableError
 
 NOTICES = "/ofrep/v1/events"
-SILENCE_S = 45.0
+SILENCE_S = 20.0
 """After how long without a word a stream counts as dead; the service says one every 15 s."""
 
+LONGEST_ANSWER_S = 60.0
+"""How long an answer may take that comes in small pieces."""
+
+THREADS = "crossfade-"
+"""What the names of the client's threads begin with."""
+
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_AT_FAULT = frozenset({400, 413, 422})
+"""What is refused for what it says; a report that is refused for anything else may be taken another time."""
 
 
 class Copy(NamedTuple):
@@ -26,25 +38,20 @@ class Copy(NamedTuple):
     etag: str
 
 
-class Stream:
-    """Lines of an open stream of notices; `close` ends it from any thread."""
+class Answer(NamedTuple):
+    """All of an answer."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        """Take the open response."""
-        self._response = response
+    status: int
+    headers: httpx.Headers
+    body: bytes
 
-    def lines(self) -> Iterator[str]:
-        """Yield lines until the service ends the stream. Raises UnreachableError when it breaks off."""
-        with _as_ours():
-            yield from self._response.iter_lines()
-
-    def close(self) -> None:
-        """Wake whoever waits for a line."""
-        network = self._response.extensions.get("network_stream")
-        sock = network.get_extra_info("socket") if network is not None else None
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+    def told(self) -> dict[str, Any] | None:
+        """Return the object that it is, as all of the service's are, None when it is none."""
+        try:
+            told = from_json(self.body)
+        except ValueError:
+            return None
+        return told if isinstance(told, dict) else None
 
 
 class Service:
@@ -68,17 +75,22 @@ class Service:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if parts.scheme == "http" else httpx.create_ssl_context()
         )
         self._client: httpx.Client | None = None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         # the first client and the first address load modules, which a fork in the midst of it would leave half loaded
         self.open()
         codecs.lookup("idna")
 
     def open(self) -> None:
-        """Begin with new connections: after a fork the old ones are the parent's."""
+        """Begin with new connections: after a fork the old ones are the parent's, and are only let go here."""
+        for sock in [*self._sockets]:
+            sock.close()
+        self._sockets = WeakSet()
         self._client = httpx.Client(headers=self._headers, timeout=self._timeout_s, verify=self._verify)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and wake whoever waits for a word on one."""
         client, self._client = self._client, None
+        self._break_off()
         if client is not None:
             client.close()
 
@@ -87,51 +99,87 @@ class Service:
 
         Raises UnreachableError or RefusedError.
         """
-        headers = {"If-None-Match": etag} if etag else {}
-        answer = self._ask("GET", "/ruleset", headers)
-        if answer.status_code == 304:
+        answer = self._ask("GET", "/ruleset", {"If-None-Match": etag} if etag else {})
+        if answer.status == 304:
             return None
+        if answer.status >= 300:
+            raise self._problem("GET /ruleset", answer)
         if "json" not in answer.headers.get("Content-Type", "") or "ETag" not in answer.headers:
             raise RefusedError(f"there is no Crossfade at {self.url}: GET /ruleset answered something else; check url")
-        return Copy(answer.content, answer.headers["ETag"])
+        return Copy(answer.body, answer.headers["ETag"])
 
     def report(self, path: str, body: bytes) -> dict[str, Any]:
         """Send a report, which is JSON. Raises UnreachableError when it may be sent again, RefusedError when not."""
         answer = self._ask("POST", path, {"Content-Type": "application/json"}, body)
-        try:
-            told = answer.json()
-        except ValueError:
-            return {}
-        return told if isinstance(told, dict) else {}
+        if answer.status >= 300:
+            problem = self._problem(f"POST {path}", answer)
+            raise problem if answer.status in _AT_FAULT else UnreachableError(str(problem))
+        told = answer.told()
+        if told is None:
+            raise UnreachableError(f"there is no Crossfade at {self.url}: POST {path} answered something else")
+        return told
 
     @contextmanager
-    def notices(self) -> Iterator[Stream]:
-        """Open the stream of change notices. Raises StreamRefusedError or UnreachableError."""
+    def notices(self) -> Iterator[Iterator[str]]:
+        """Open the stream of change notices, and yield its lines.
+
+        Raises StreamRefusedError, when there is never a line too since a proxy holds them back, and UnreachableError.
+        """
         timeout = httpx.Timeout(self._timeout_s, read=SILENCE_S)
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
-        with (
-            _as_ours(),
-            self._opened().stream("GET", self.url + NOTICES, headers=headers, timeout=timeout) as response,
-        ):
-            kind = response.headers.get("Content-Type", "")
-            if response.status_code != 200 or not kind.startswith("text/event-stream"):
-                raise StreamRefusedError(f"GET {NOTICES} answered {response.status_code}")
-            yield Stream(response)
+        is_heard = False
 
-    def _opened(self) -> httpx.Client:
-        if self._client is None:
+        def lines() -> Iterator[str]:
+            nonlocal is_heard
+            for line in response.iter_lines():
+                is_heard = True
+                yield line
+
+        try:
+            with _as_ours(), self._begun("GET", NOTICES, headers, timeout=timeout) as response:
+                kind = response.headers.get("Content-Type", "")
+                if response.status_code != 200 or not kind.startswith("text/event-stream"):
+                    raise StreamRefusedError(f"GET {NOTICES} answered {response.status_code}")
+                yield lines()
+        except SilentError as error:
+            raise error if is_heard else StreamRefusedError(f"GET {NOTICES} is held back: {error}") from None
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
+        until = time.monotonic() + LONGEST_ANSWER_S
+        pieces: list[bytes] = []
+        with _as_ours(), self._begun(method, path, headers, content=body) as response:
+            for piece in response.iter_bytes():
+                pieces.append(piece)
+                if time.monotonic() > until:
+                    raise UnreachableError(f"{method} {path} is not answered within {LONGEST_ANSWER_S:g} s")
+        return Answer(response.status_code, response.headers, b"".join(pieces))
+
+    @contextmanager
+    def _begun(self, method: str, path: str, headers: dict[str, str], **others: Any) -> Iterator[httpx.Response]:
+        client = self._client
+        if client is None:
             raise UnreachableError("the connection is closed")
-        return self._client
+        extensions = {"trace": self._traced}
+        with client.stream(method, self.url + path, headers=headers, extensions=extensions, **others) as response:
+            yield response
 
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> httpx.Response:
-        with _as_ours():
-            answer = self._opened().request(method, self.url + path, headers=headers, content=body)
-        if answer.status_code < 300 or answer.status_code == 304:
-            return answer
-        raise self._problem(f"{method} {path}", answer)
+    def _traced(self, event: str, info: dict[str, Any]) -> None:
+        """Know the socket of each connection, since a client that is closed wakes nobody who waits for an answer."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            sock = info["return_value"].get_extra_info("socket")
+            if sock is not None:
+                self._sockets.add(sock)
+            if self._client is None:
+                self._break_off()
 
-    def _problem(self, asked: str, answer: httpx.Response) -> CrossfadeError:
-        status, told = answer.status_code, _detail(answer)
+    def _break_off(self) -> None:
+        for sock in [*self._sockets]:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _problem(self, asked: str, answer: Answer) -> CrossfadeError:
+        status, detail = answer.status, (answer.told() or {}).get("detail")
+        told = f": {detail}" if isinstance(detail, str) else ""
         if status in _BUSY:
             return UnreachableError(f"{asked} answered {status}{told}")
         hints = {
@@ -146,14 +194,15 @@ class Service:
 def _as_ours() -> Iterator[None]:
     try:
         yield
+    except httpx.ReadTimeout as error:
+        raise SilentError(f"{type(error).__name__}: {error}") from None
     except (httpx.HTTPError, httpx.StreamError) as error:
         raise UnreachableError(f"{type(error).__name__}: {error}") from None
 
 
-def _detail(answer: httpx.Response) -> str:
-    try:
-        problem = answer.json()
-    except ValueError:
-        return ""
-    detail = problem.get("detail") if isinstance(problem, dict) else None
-    return f": {detail}" if isinstance(detail, str) else ""
+def _is_for_the_log(record: logging.LogRecord) -> bool:
+    """Say whether somebody else asked: that the client's own threads ask every few seconds is no news."""
+    return record.levelno > logging.INFO or not (record.threadName or "").startswith(THREADS)
+
+
+logging.getLogger("httpx").addFilter(_is_for_the_log)
