@@ -5,14 +5,14 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.api.boards import sql_asked
 from app.api.params import NO_NUL, Evaluator, Limit, Page, Reader, ServicesOf
 from app.errors import Code, ProblemError
 from app.housekeeping.listing import Ground, StaleFlag, stale_flags
+from app.moments import Moment
 from app.ofrep.answers import in_scope
-from app.outcomes.model import is_no_number
 from app.refresh import State
 from app.stores.evaluated import LastEvaluated
 from flags.names import Kind
@@ -31,7 +31,7 @@ class Evaluated(BaseModel):
 
     flag: Annotated[str, StringConstraints(max_length=128)]
     variant: Annotated[str, StringConstraints(max_length=128)]
-    at: Annotated[AwareDatetime, BeforeValidator(is_no_number)] | None = None
+    at: Moment | None = None
 
 
 class Report(BaseModel):

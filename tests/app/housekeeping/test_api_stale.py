@@ -79,6 +79,7 @@ async def test_nobody_reports_from_the_future(service: Service) -> None:
         {"evaluations": [{"flag": "a"}]},
         {"evaluations": [{"flag": "a", "variant": "b", "at": 5}]},
         {"evaluations": [{"flag": "a", "variant": "b", "at": "2027-01-01"}]},
+        {"evaluations": [{"flag": "a", "variant": "b", "at": "0001-01-01T00:00:00+14:00"}]},
         {},
     ],
 )
