@@ -8,7 +8,7 @@ import structlog
 
 from app.clock import Clock
 from app.refresh import Live
-from app.stores.evaluated import Evaluated, LastEvaluated
+from app.stores.evaluated import IN_BULK, Evaluated, LastEvaluated
 from app.stores.records import StoreUnavailableError
 
 log = structlog.get_logger("crossfade.housekeeping")
@@ -23,7 +23,7 @@ LAST_S = 2.0
 class Seen:
     """What this process has given since it was last kept; what SQL does not take waits for it.
 
-    There is never more of it than there are variants of flags.
+    There is never more of it than twice the variants of flags.
     """
 
     def __init__(self, live: Live, kept: Evaluated, clock: Clock, chance: Callable[[], float]) -> None:
@@ -32,6 +32,7 @@ class Seen:
         self._clock = clock
         self._chance = chance
         self._given: defaultdict[str, dict[str, bool]] = defaultdict(dict)
+        self._given_in_bulk: defaultdict[str, dict[str, bool]] = defaultdict(dict)
         self._waiting: dict[tuple[str, str], int] = {}
         self._turn = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
@@ -42,6 +43,10 @@ class Seen:
         """Note that a variant is given now; the flag has to be one that there is."""
         # no clock is asked here, on the hot path: it is given its time when it is kept
         self._given[flag][variant] = True
+
+    def note_in_bulk(self, flag: str, variant: str) -> None:
+        """Note that a variant is given now among all flags, whether anybody wants this one or not."""
+        self._given_in_bulk[flag][variant] = True
 
     def note_at(self, evaluations: Iterable[LastEvaluated]) -> None:
         """Note what others have given, and when."""
@@ -93,6 +98,10 @@ class Seen:
     def _gather(self, now: int) -> None:
         """Let what was given wait with its time, and nothing of flags that are gone."""
         given, self._given = self._given, defaultdict(dict)
+        in_bulk, self._given_in_bulk = self._given_in_bulk, defaultdict(dict)
         self.note_at(LastEvaluated(flag, variant, now) for flag, variants in given.items() for variant in variants)
+        self.note_at(
+            LastEvaluated(flag, IN_BULK + variant, now) for flag, variants in in_bulk.items() for variant in variants
+        )
         living = self._live.state.ruleset.living
         self._waiting = {place: at for place, at in self._waiting.items() if place[0] in living}
