@@ -18,6 +18,7 @@ from flags.effective import effective
 from flags.kills import Kill
 from flags.model import Flag
 from flags.percentage import MAX_PERCENTAGE, growing_variant, weight_of_variant
+from flags.schedule import Scheduled
 
 log = structlog.get_logger("crossfade.notices")
 
@@ -114,8 +115,20 @@ def _fields(old: Any, new: Any, at: datetime) -> Iterator[str]:
     if before is not None and after is not None and before != after:
         yield f"{before:g} % -> {after:g} %"
         changes = tuple(each for each in changes if each.field.partition(".")[0] != "default")
+    yield from _planned("scheduled", new, old)
+    yield from _planned("no longer scheduled", old, new)
     for each in changes:
-        yield f"{each.field}: {_short(each.before)} -> {_short(each.after)}"
+        if each.field.partition(".")[0] != "schedule":
+            yield f"{each.field}: {_short(each.before)} -> {_short(each.after)}"
+
+
+def _planned(word: str, document: Any, other: Any) -> Iterator[str]:
+    """Tell what is in one document's schedule and not in the other's."""
+    for entry in document.get("schedule", ()):
+        if entry not in other.get("schedule", ()):
+            each = Scheduled.model_validate(entry)
+            end = "" if each.until is None else f" to {each.until.isoformat()}"
+            yield f"{word}: {each.told()} at {each.at.isoformat()}{end}"
 
 
 def _short(value: JsonValue) -> str:

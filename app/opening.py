@@ -151,12 +151,12 @@ async def in_common(ground: Ground, lanes: LaneBook, hurry: Hurry | None) -> Bre
     return sync
 
 
-async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
+async def outcomes(ground: Ground, ids: DecisionIds, book: Book, memory: Comparisons) -> Outcomes:
     """Open what keeps outcomes and measures; what was accepted and counted is written before it is closed."""
     settings, live, metrics, clock, stack = ground
     # of one database with the journal, which was asked just now: a silent one would be waited for twice
-    is_asked = not _are_beside_the_journal(settings)
-    store = Aftermath(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
+    beside = memory if _are_beside_the_journal(settings) else None
+    store = Aftermath(_outcomes_engine(settings), may_be_away=True, beside=beside)
     await stack.enter_async_context(store)
     await stack.enter_async_context(running(Retention(store, live, settings, clock, random.random).run()))
     carrier = MeasureCarrier(book, store, random.random)

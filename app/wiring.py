@@ -110,7 +110,7 @@ async def wire(
         metrics.show_standing(lambda: standing.age_s, lambda: standing.last_contact)
         store, settle, memory = await opening.opened(ground, standing)
         sync = await opening.in_common(ground, lanes, hurry)
-        outcomes = await opening.outcomes(ground, ids, book)
+        outcomes = await opening.outcomes(ground, ids, book, memory)
         seen = await opening.seen(ground, outcomes.kept)
         traffic = Traffic(live, lanes, send, metrics, clock, ids, sticky, seen)
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)

@@ -21,10 +21,14 @@ def _is_in_whole_steps(percentage: float) -> float:
 
 
 def _is_text(value: object) -> object:
-    """Refuse what pydantic would take for seconds since 1970."""
-    if not isinstance(value, str | datetime) or (isinstance(value, str) and "-" not in value[1:]):
+    """Refuse what pydantic would take for seconds since 1970, and a zone's name, which it would tell nothing of."""
+    if not isinstance(value, str | datetime) or (isinstance(value, str) and not _has_no_name(value)):
         raise ValueError('give a time with its zone like "2026-12-01T09:00:00+01:00"')
     return value
+
+
+def _has_no_name(value: str) -> bool:
+    return "-" in value[1:] and value[-1] in "0123456789Zz"
 
 
 def _is_in_reach(moment: datetime) -> datetime:

@@ -10,6 +10,7 @@ from app.alerts.desk import Taken
 from app.alerts.model import AlertBody, AlertSeverity, Did, Handled, OwnAlert, Severity, Status, alerts_of
 from app.api.params import Alerter, Before, Limit, Page, Reader, ServicesOf
 from app.errors import Code, ProblemError
+from app.moments import InUtc
 from app.stores.alerts import KeptAlert, WantedAlerts
 from routers.model import Name, Route
 
@@ -90,7 +91,7 @@ async def list_alerts(
     before: Before = None,
     severity: Annotated[AlertSeverity | None, Query(description="Only this severity.")] = None,
     route: Annotated[Name | None, Query(description="Only of this route.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only those that came since, a time with a zone.")] = None,
+    since: Annotated[InUtc | None, Query(description="Only those that came since, a time with a zone.")] = None,
 ) -> Page[AlertShown]:
     """List the alerts of the last 30 days, newest first."""
     found = await services.alerts.store.alerts(WantedAlerts(severity, route, since), before, limit + 1)

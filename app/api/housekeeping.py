@@ -5,16 +5,16 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.api.boards import sql_asked
 from app.api.params import NO_NUL, Evaluator, Limit, Page, Reader, ServicesOf
 from app.errors import Code, ProblemError
 from app.housekeeping.listing import Ground, StaleFlag, stale_flags
+from app.moments import Moment
 from app.ofrep.answers import in_scope
-from app.outcomes.model import is_no_number
 from app.refresh import State
-from app.stores.evaluated import LastEvaluated
+from app.stores.evaluated import IN_BULK, LastEvaluated
 from flags.names import Kind
 from flags.stale import DAYS, StaleReason
 
@@ -31,7 +31,7 @@ class Evaluated(BaseModel):
 
     flag: Annotated[str, StringConstraints(max_length=128)]
     variant: Annotated[str, StringConstraints(max_length=128)]
-    at: Annotated[AwareDatetime, BeforeValidator(is_no_number)] | None = None
+    at: Moment | None = None
 
 
 class Report(BaseModel):
@@ -73,10 +73,14 @@ class LastGiven(BaseModel):
 
 
 class FlagEvaluated(BaseModel):
-    """When a flag was evaluated last, and each of its variants given; `noted_since` is since when that is kept."""
+    """When a flag was evaluated last, and each of its variants given; `noted_since` is since when that is kept.
+
+    `last_by_name` leaves out evaluations in bulk, of every flag that a caller may see.
+    """
 
     flag: str
     last_evaluated: datetime | None
+    last_by_name: datetime | None
     noted_since: datetime | None
     variants: list[LastGiven]
 
@@ -87,6 +91,9 @@ class NeededBy(BaseModel):
     flags: list[str]
     routes: list[str]
     rollouts: list[str]
+
+
+ByName = Annotated[bool, Query(description="Evaluations in bulk, of every flag that a caller may see, do not count.")]
 
 
 class Stale(BaseModel):
@@ -112,13 +119,14 @@ async def list_stale_flags(
     ] = DAYS,
     limit: Limit = 100,
     after: Annotated[str | None, Query(pattern=NO_NUL, description="The `next` of the page before.")] = None,
+    by_name: ByName = False,
 ) -> Page[Stale]:
     """List flags by key that have done their work: expired, old, settled, unused or never evaluated."""
     ground = Ground(services.live.state, services.store, services.aftermath)
     items: list[Stale] = []
     with sql_asked():
         await services.seen.settle()
-        async for found in stale_flags(ground, services.clock.now(), days, after or ""):
+        async for found in stale_flags(ground, services.clock.now(), days, after or "", by_name=by_name):
             if len(items) == limit:
                 return Page(items=items, next=items[-1].flag)
             items.append(_told(found))
@@ -136,11 +144,14 @@ async def flag_evaluated(services: ServicesOf, _: Reader, key: str) -> FlagEvalu
         since = await services.aftermath.noted_since()
         found = await services.aftermath.evaluated(key)
     at = {each.variant: _moment(each.at) for each in found}
+    by_name = [moment for variant, moment in at.items() if not variant.startswith(IN_BULK)]
+    given = {name: [at[each] for each in (name, IN_BULK + name) if each in at] for name in flag.variants}
     return FlagEvaluated(
         flag=key,
         last_evaluated=max(at.values(), default=None),
+        last_by_name=max(by_name, default=None),
         noted_since=None if since is None else _moment(since),
-        variants=[LastGiven(variant=variant, last_evaluated=at.get(variant)) for variant in flag.variants],
+        variants=[LastGiven(variant=name, last_evaluated=max(times, default=None)) for name, times in given.items()],
     )
 
 

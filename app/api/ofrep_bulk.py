@@ -76,7 +76,7 @@ async def _come_near(services: Services, query: bytes) -> None:
 
 async def _items(services: Services, state: State, caller: Principal, context: Context) -> Sequence[bytes]:
     ruleset, now, answer_to = state.ruleset, services.clock.wall(), services.ofrep.answers.of
-    note = services.seen.note
+    note = services.seen.note_in_bulk
     keys = services.ofrep.answers.keys_for(state, caller.scopes)
     items: list[bytes] = []
     for start in range(0, len(keys), AT_ONCE):

@@ -1,14 +1,13 @@
 """`GET /outcomes/export`: outcomes as a file, streamed."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, AwareDatetime
 
 from app.api.params import NO_NUL, Reader, ServicesOf
 from app.errors import Code, ProblemError
+from app.moments import InUtc
 from app.outcomes.export import Format, as_jsonl, batches
 from app.outcomes.parquet import NoParquetError, ParquetStream
 from app.stores.outcomes import Wanted
@@ -20,17 +19,7 @@ MEDIA = {Format.JSONL: "application/x-ndjson", Format.PARQUET: "application/vnd.
 Text = Annotated[str | None, Query(max_length=128, pattern=NO_NUL)]
 
 
-def _in_utc(time: datetime | None) -> datetime | None:
-    try:
-        return time and time.astimezone(UTC)
-    except OverflowError:
-        told = "is no time that UTC can name"
-        raise ValueError(told) from None
-
-
-Time = Annotated[
-    AwareDatetime | None, AfterValidator(_in_utc), Query(description="When it happened, with a time zone.")
-]
+Time = Annotated[InUtc | None, Query(description="When it happened, with a time zone.")]
 
 
 @router.get("/export", response_class=StreamingResponse)

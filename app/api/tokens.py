@@ -9,6 +9,7 @@ from app.api.params import Admin, After, Limit, Page, Reasoned, ReasonText, Serv
 from app.auth import RESERVED_IDS, Role, TokenId, TokenRecord, TokenScopes, digest_of, new_secret
 from app.changes import Wanted
 from app.errors import Code, ProblemError
+from app.moments import Moment
 from app.stores.records import Collection
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
@@ -26,16 +27,8 @@ class TokenBody(BaseModel):
     role: Role
     description: Annotated[str, Field(max_length=200)] = ""
     scopes: TokenScopes = ()
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     reason: ReasonText = ""
-
-    @field_validator("expires_at", mode="before")
-    @classmethod
-    def is_no_number(cls, expires_at: object) -> object:
-        """Refuse what could be seconds or milliseconds since 1970."""
-        if isinstance(expires_at, int | float) or (isinstance(expires_at, str) and expires_at.isdecimal()):
-            raise ValueError('give a time like "2027-01-31T12:00:00Z"')
-        return expires_at
 
     @field_validator("id")
     @classmethod

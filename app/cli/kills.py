@@ -9,7 +9,9 @@ import typer
 from app.cli.blocks import Block, Table, Tone, Toned
 from app.cli.client import Service, part
 from app.cli.command import Reason, command, usage
+from app.cli.exits import CommandError
 from app.cli.output import Show, ago, moment
+from app.cli.schedules import NOTHING_TO_COME, in_force_text, next_text
 
 commands = typer.Typer()
 
@@ -19,12 +21,16 @@ Route = Annotated[str | None, typer.Option(metavar="NAME", help="One route, what
 
 
 class Target(NamedTuple):
-    """What a kill is about: where the API has it, how to name it to the API, and how on the command line."""
+    """What a kill is about: where the API has it, how to name it to the API, and how on the command line.
+
+    `schedule` is where the API has what goes on by itself below a kill of a flag.
+    """
 
     path: str
     body: dict[str, str]
     options: str
     told: str
+    schedule: str | None = None
 
 
 @command(
@@ -48,12 +54,27 @@ def kill(
     """
     target = _target(flag, route, everything=everything)
     made = service.post(target.path, target.body | {"reason": reason}).having("scope")
-    show(made, lambda _: _killed(target))
+    show(made, lambda _: _killed(service, target))
 
 
-def _killed(target: Target) -> Iterator[Block]:
+def _killed(service: Service, target: Target) -> Iterator[Block]:
     yield Toned(f"Killed {target.told}: everyone gets the safe side from now on.", Tone.BAD)
     yield f"Undo with: crossfade revive {target.options}"
+    schedule = _schedule(service, target)
+    if schedule is not None and next_text(schedule) != NOTHING_TO_COME:
+        yield Toned(f"Its schedule goes on below the kill: {next_text(schedule)}.", Tone.WARN)
+        yield f"Undone, that is there again. End it with: crossfade flags schedule {target.options} --clear"
+
+
+def _schedule(service: Service, target: Target) -> dict[str, Any] | None:
+    """Return what a flag's schedule does; None where there is none, or it cannot be told, which is no failure here."""
+    if target.schedule is None:
+        return None
+    try:
+        found = service.get(target.schedule).having("entries")
+    except CommandError:
+        return None
+    return found if found["entries"] else None
 
 
 @command(commands, "revive", "crossfade revive rag-v2", 'crossfade revive --all --reason "fixed in 1.4.2"')
@@ -65,17 +86,23 @@ def revive(
     route: Route = None,
     reason: Reason = "",
 ) -> None:
-    """Release a kill: what was there before is there again."""
+    """Release a kill: what it lay over is there again.
+
+    A schedule has gone on meanwhile: what it has made of the flag by now is there then.
+    """
     target = _target(flag, route, everything=everything)
     answer = service.delete(target.path, target.body | {"reason": reason}).having("released")
     if route is not None and not answer["released"]:
         service.get(f"/routes/{part(route)}")
-    show(answer, lambda answer: _revived(target, answer))
+    show(answer, lambda answer: _revived(service, target, answer))
 
 
-def _revived(target: Target, answer: dict[str, Any]) -> Iterator[Block]:
+def _revived(service: Service, target: Target, answer: dict[str, Any]) -> Iterator[Block]:
     if answer["released"]:
         yield Toned(f"Released {target.told}.", Tone.GOOD)
+        schedule = _schedule(service, target)
+        if schedule is not None and not schedule["killed"]:
+            yield f"By its schedule it is now {in_force_text(schedule)}; {next_text(schedule)}."
     else:
         yield f"There was no kill of {target.told} to release."
     if answer["remaining"]:
@@ -112,7 +139,8 @@ def _target(flag: str | None, route: str | None, *, everything: bool) -> Target:
     """Return the one target that is meant; an empty name, as of an unset shell variable, is none."""
     targets = [Target("/kill-switch", {"scope": "all"}, "--all", "everything")] * everything
     if flag is not None:
-        targets.append(Target(f"/flags/{part(flag)}/kill", {}, flag, f'flag "{flag}"'))
+        path = f"/flags/{part(flag)}"
+        targets.append(Target(f"{path}/kill", {}, flag, f'flag "{flag}"', f"{path}/schedule"))
     if route is not None:
         targets.append(Target("/kill-switch", {"scope": f"route:{route}"}, f"--route {route}", f'route "{route}"'))
     if len(targets) != 1 or "" in {flag, route}:

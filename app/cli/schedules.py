@@ -16,6 +16,8 @@ from app.cli.words import entry_text, served
 
 commands = typer.Typer()
 
+NOTHING_TO_COME = "nothing is to come"
+
 TONES = {"running": Tone.STRONG, "done": Tone.DIM}
 
 
@@ -90,7 +92,7 @@ def _entry(at: datetime | None, until: datetime | None, serve: str | None, **giv
 
 
 def _shown(found: dict[str, Any]) -> Iterator[Block]:
-    yield Fields([("flag", found["flag"]), ("now", _now(found)), ("next", _next(found))])
+    yield Fields([("flag", found["flag"]), ("now", _now(found)), ("next", next_text(found))])
     if found["entries"]:
         yield ""
         yield Table(["AT", "DOES", "STATE"], [_row(entry) for entry in found["entries"]])
@@ -98,20 +100,26 @@ def _shown(found: dict[str, Any]) -> Iterator[Block]:
 
 def _now(found: dict[str, Any]) -> Cell:
     if found["killed"]:
-        return Toned("killed: everyone gets the safe side, whatever its schedule says", Tone.BAD)
+        return Toned(f"killed: everyone gets the safe side; without the kill it is {in_force_text(found)}", Tone.BAD)
+    return in_force_text(found) if found["enabled"] else Toned("disabled", Tone.DIM)
+
+
+def in_force_text(found: dict[str, Any]) -> str:
+    """Tell what a schedule has made of a flag by now, whether it is killed or not."""
     if not found["enabled"]:
-        return Toned("disabled", Tone.DIM)
+        return "disabled"
     if "variant" in found["default"]:
         return served(found["default"])
     return f"{percent(found['percentage'] / 100)} {found['variant']} ({served(found['default'])})"
 
 
-def _next(found: dict[str, Any]) -> str:
+def next_text(found: dict[str, Any]) -> str:
+    """Tell where a ramp that runs leads, and what comes next."""
     running = [entry for entry in found["entries"] if entry["state"] == "running"]
     coming = [f"{entry['ramp']['to']:g} % at {at_both(entry['until'])}" for entry in running]
     if found["next"] is not None:
         coming.append(f"{entry_text(found['next'])} at {at_both(found['next']['at'])}")
-    return ", then ".join(coming) or "nothing is to come"
+    return ", then ".join(coming) or NOTHING_TO_COME
 
 
 def _row(entry: dict[str, Any]) -> list[Cell]:

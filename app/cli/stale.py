@@ -30,9 +30,12 @@ def stale(
     days: Annotated[
         float, typer.Option(min=0, max=3650, metavar="N", help="How long a flag is settled or unused before it counts.")
     ] = 14,
+    by_name: Annotated[
+        bool, typer.Option("--by-name", help="Count no evaluations in bulk, as pages in browsers ask for all flags.")
+    ] = False,
 ) -> None:
     """List flags that have done their work, and why."""
-    page = service.every("/monitoring/stale-flags", days=days)
+    page = service.every("/monitoring/stale-flags", days=days, **({"by_name": "true"} if by_name else {}))
     show(page, lambda page: _blocks(page["items"]))
 
 

@@ -45,11 +45,16 @@ class StaleFlag(NamedTuple):
     needed_by: Needs
 
 
-async def stale_flags(ground: Ground, now: datetime, days: float, after: str = "") -> AsyncIterator[StaleFlag]:
-    """Yield the stale flags by key, those behind `after`. Raises StoreUnavailableError."""
+async def stale_flags(
+    ground: Ground, now: datetime, days: float, after: str = "", *, by_name: bool = False
+) -> AsyncIterator[StaleFlag]:
+    """Yield the stale flags by key, those behind `after`; `by_name` counts no evaluations in bulk.
+
+    Raises StoreUnavailableError.
+    """
     state = ground.state
     needs = _needs(state)
-    found = await evaluations(state, ground.kept)
+    found = await evaluations(state, ground.kept, by_name=by_name)
     flags = sorted((flag for flag in state.flags.values() if flag.key > after), key=lambda flag: flag.key)
     for start in range(0, len(flags), AT_ONCE):
         some = flags[start : start + AT_ONCE]

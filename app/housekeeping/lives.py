@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from app.refresh import State, read_document
-from app.stores.evaluated import NOBODY, Evaluated
+from app.stores.evaluated import IN_BULK, NOBODY, Evaluated
 from app.stores.records import Collection, Entry, Store
 from flags.model import Flag
 from flags.stale import Life, last_evaluated, settled_variant
@@ -24,15 +24,18 @@ class Evaluations(NamedTuple):
     since: datetime | None
 
 
-async def evaluations(state: State, kept: Evaluated) -> Evaluations:
-    """Return when flags were evaluated last, or one that stands on them. Raises StoreUnavailableError."""
+async def evaluations(state: State, kept: Evaluated, *, by_name: bool = False) -> Evaluations:
+    """Return when flags were evaluated last, or one that stands on them. Raises StoreUnavailableError.
+
+    `by_name` leaves out evaluations in bulk, of every flag that a caller may see.
+    """
     last: dict[str, datetime] = {}
     since = None
     for flag, variant, at in await kept.evaluated():
         moment = datetime.fromtimestamp(at, UTC)
         if (flag, variant) == NOBODY:
             since = moment
-        else:
+        elif not (by_name and variant.startswith(IN_BULK)):
             last[flag] = max(moment, last.get(flag, moment))
     return Evaluations(last_evaluated(state.flags, last), since)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from app.carrier import Carrier
 from app.clock import Clock
 from app.refresh import Live
-from app.stores.evaluated import Evaluated, LastEvaluated
+from app.stores.evaluated import IN_BULK, Evaluated, LastEvaluated
 
 EVERY_S = 60.0
 """How often, give or take a fifth by chance: times are late by that much, and a crash loses as much."""
@@ -16,7 +16,7 @@ EVERY_S = 60.0
 class Seen(Carrier):
     """What this process has given since it was last kept; what SQL does not take waits for it.
 
-    There is never more of it than there are variants of flags.
+    There is never more of it than twice the variants of flags.
     """
 
     def __init__(self, live: Live, kept: Evaluated, clock: Clock, chance: Callable[[], float]) -> None:
@@ -25,6 +25,7 @@ class Seen(Carrier):
         self._kept = kept
         self._clock = clock
         self._given: defaultdict[str, dict[str, bool]] = defaultdict(dict)
+        self._given_in_bulk: defaultdict[str, dict[str, bool]] = defaultdict(dict)
         self._waiting: dict[tuple[str, str], int] = {}
         self._turn = asyncio.Lock()
         self._has_begun = False
@@ -33,6 +34,10 @@ class Seen(Carrier):
         """Note that a variant is given now; the flag has to be one that there is."""
         # no clock is asked here, on the hot path: it is given its time when it is kept
         self._given[flag][variant] = True
+
+    def note_in_bulk(self, flag: str, variant: str) -> None:
+        """Note that a variant is given now among all flags, whether anybody wants this one or not."""
+        self._given_in_bulk[flag][variant] = True
 
     def note_at(self, evaluations: Iterable[LastEvaluated]) -> None:
         """Note what others have given, and when."""
@@ -55,6 +60,10 @@ class Seen(Carrier):
     def _gather(self, now: int) -> None:
         """Let what was given wait with its time, and nothing of flags that are gone."""
         given, self._given = self._given, defaultdict(dict)
+        in_bulk, self._given_in_bulk = self._given_in_bulk, defaultdict(dict)
         self.note_at(LastEvaluated(flag, variant, now) for flag, variants in given.items() for variant in variants)
+        self.note_at(
+            LastEvaluated(flag, IN_BULK + variant, now) for flag, variants in in_bulk.items() for variant in variants
+        )
         living = self._live.state.ruleset.living
         self._waiting = {place: at for place, at in self._waiting.items() if place[0] in living}

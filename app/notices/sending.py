@@ -28,6 +28,11 @@ TRY_S = 10.0
 MOST_AT_ONCE = 4
 MOST_WAITING = 256
 
+MOST_CHATTER_WAITING = 192
+"""How many may wait when one more of CHATTER comes: a burst of changes leaves room for what somebody is to act on."""
+
+CHATTER = {NoticeKind.CHANGED, NoticeKind.STALE}
+
 LAST_S = 2.0
 """How long notices may take that are under way at a stop."""
 
@@ -88,7 +93,7 @@ class Notices:
         except ValidationError:
             log.exception("a notice cannot be written", kind=kind)
             return
-        if len(self._tasks) >= MOST_WAITING:
+        if len(self._tasks) >= (MOST_CHATTER_WAITING if kind in CHATTER else MOST_WAITING):
             self._metrics.count_notice(kind, NoticeResult.DROPPED)
             log.error("a notice is dropped: too many wait", kind=kind, text=notice.text)
             return

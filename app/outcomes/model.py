@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.decision_ids import LONGEST
+from app.moments import Moment
 from flags.context import MAX_KEY_LENGTH
 
 MOST = 1000
@@ -78,13 +79,6 @@ class RefusedError(Exception):
         self.detail = detail
 
 
-def is_no_number(at: object) -> object:
-    """Refuse what pydantic would take for seconds since 1970."""
-    if isinstance(at, int | float) or (isinstance(at, str) and at.isdecimal()):
-        raise ValueError('give a time like "2027-01-31T12:00:00Z"')
-    return at
-
-
 Text = Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -109,7 +103,7 @@ class Outcome(BaseModel):
     route: Annotated[str, StringConstraints(max_length=64)] | None = None
     unit: Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_LENGTH)] | None = None
     id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")] | None = None
-    at: Annotated[AwareDatetime, BeforeValidator(is_no_number)] | None = None
+    at: Moment | None = None
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
     value: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = None
     metadata: dict[str, Any] = {}

@@ -36,13 +36,13 @@ class Database:
         new_epoch: Callable[[], str] = random_epoch,
         *,
         may_be_away: bool = False,
-        is_asked: bool = True,
+        beside: "Database | None" = None,
     ) -> None:
-        """Take an engine; unless `is_asked`, nothing is asked of the database when it is opened."""
+        """Take an engine; when another of the same database is open `beside`, nothing is asked when this is opened."""
         self._opening = engine
         self._new_epoch = new_epoch
         self._may_be_away = may_be_away
-        self._is_asked = is_asked
+        self._beside = beside
         self._engine: Engine | None = None
         self._closing = AsyncExitStack()
         self._is_prepared = False
@@ -54,12 +54,13 @@ class Database:
         """Open the database and bring its tables to this program's schema.
 
         Raises StoreUnavailableError; when the database may be away, only if it is there and cannot be used: otherwise,
-        or if it is not asked, what is first asked of it afterwards brings its tables to the schema.
+        or if it is not asked, what is first asked of it afterwards brings its tables to the schema, unless that was
+        done for the one beside: a newer program may have made them newer since.
         """
         async with AsyncExitStack() as opened:
             engine = await opened.enter_async_context(self._opening)
             try:
-                if self._is_asked:
+                if self._beside is None:
                     await self._prepare(engine)
             except StoreUnavailableError as error:
                 if isinstance(error, NewerSchemaError) or not self._may_be_away:
@@ -89,13 +90,18 @@ class Database:
     async def _ready(self) -> Engine:
         if self._engine is None:
             raise StoreUnavailableError("the store is not open")
-        if not self._is_prepared:
+        if not self.is_prepared:
             await _to_its_end(self._prepare(self._engine))
         return self._engine
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the tables were brought to this program's schema since the database was opened."""
+        return self._is_prepared or (self._beside is not None and self._beside.is_prepared)
+
     async def _prepare(self, engine: Engine) -> None:
         async with self._turn_to_prepare:
-            if not self._is_prepared:
+            if not self.is_prepared:
                 self.schema_found = await _transaction(
                     engine.execution_options(writing=True),
                     lambda connection: prepare(connection, self._new_epoch),

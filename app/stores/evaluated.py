@@ -16,6 +16,10 @@ NOBODY = ("", "")
 """The place of the time since which evaluations are noted: no flag has an empty key."""
 
 
+IN_BULK = "*"
+"""What stands before a variant that was given among all flags, to a caller who may want none: no name has it."""
+
+
 class LastEvaluated(NamedTuple):
     """When a variant of a flag was given last, in seconds since 1970."""
 

@@ -112,6 +112,7 @@ def test_entries_act_one_after_the_other_each_on_what_stands() -> None:
     [
         ([{"at": instant(0), "percentage": 0.0001}], "three decimals at most"),
         ([{"at": instant(0), "percentage": "25"}], "valid number"),
+        ([{"at": "2026-12-01 09:00 Europe/Berlin", "percentage": 25}], "give a time with its zone like"),
         ([ramp(0, 0.0001)], "three decimals at most"),
         ([ramp(0, 100.001)], "less than or equal to 100"),
         ([{"at": instant(0), "percentage": 1, "variant": "blue"}], "unknown variant"),

@@ -148,6 +148,8 @@ async def test_alerts_are_listed_newest_first_in_pages_and_by_what_is_asked(serv
     assert [each["type"] for each in await listed(service, "?severity=error&route=rag")] == ["t4", "t2"]
     since = (await listed(service))[1]["last_at"]
     assert [each["type"] for each in await listed(service, f"?since={since}")] == ["t4", "t3"]
+    refused = await service.ask("GET", "/alerts/webhook?since=0001-01-01T00:00:00%2B14:00")
+    assert refused.json()["detail"] == "since: is no time that UTC can name"
 
 
 async def test_alerts_are_forgotten_after_thirty_days(service: Service) -> None:

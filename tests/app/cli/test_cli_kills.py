@@ -33,6 +33,22 @@ def test_a_kill_puts_everyone_on_the_safe_side_and_a_revival_back(
     assert served_to(running, flag) == "new"
 
 
+def test_a_kill_and_its_undoing_say_what_the_flags_schedule_makes_of_it_meanwhile(
+    crossfade: Crossfade, flag: str
+) -> None:
+    to_come = "2999-01-01T00:00Z"
+    crossfade("flags", "schedule", flag, "--at", "2020-01-01T00:00Z", "--percentage", "30")
+    assert "schedule" not in crossfade("kill", flag).stdout
+    assert crossfade("revive", flag).stdout.splitlines()[1].startswith("By its schedule it is now 30 % new")
+    crossfade("flags", "schedule", flag, "--at", to_come, "--percentage", "100")
+    killed = crossfade("kill", flag).stdout
+    assert "Its schedule goes on below the kill: 100 % at 2999-01-01 00:00 UTC" in killed
+    assert f"crossfade flags schedule {flag} --clear" in killed
+    assert "without the kill it is 30 % new" in crossfade("flags", "schedule", flag).stdout
+    assert "; 100 % at 2999-01-01" in crossfade("revive", flag).stdout
+    assert "schedule" not in crossfade("kill", flag, "--json").stdout
+
+
 def test_a_killed_flag_cannot_be_raised_and_that_ends_with_5(crossfade: Crossfade, flag: str) -> None:
     crossfade("kill", flag)
     result = crossfade("rollout", "set", flag, "50")

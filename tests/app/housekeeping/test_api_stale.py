@@ -38,6 +38,23 @@ async def test_decisions_and_carried_calls_of_a_route_are_evaluations_of_its_fla
     assert (await service.ask("GET", "/flags/none/evaluated")).json()["code"] == "unknown_flag"
 
 
+async def test_who_asks_for_all_flags_evaluates_each_but_none_by_its_name(service: Service) -> None:
+    await service.with_rag()
+    await service.ok("POST", "/flags", {"key": "asked"})
+    for _ in range(2):
+        await service.ok("POST", "/ofrep/v1/evaluate/flags", {"context": {"targetingKey": "mina"}})
+        await service.ok("POST", "/ofrep/v1/evaluate/flags/asked", {"context": {"targetingKey": "mina"}})
+        assert "never_evaluated" not in str(await stale_in(service))
+        service.time.seconds += 15 * DAY_S
+    await service.ok("POST", "/ofrep/v1/evaluate/flags", {"context": {"targetingKey": "mina"}})
+    assert "unused" not in str(await stale_in(service))
+    by_name = await stale_in(service, "?by_name=true")
+    assert ("never_evaluated" in by_name["rag-v2"], "unused" in by_name["asked"]) == (True, True)
+    told = await service.ok("GET", "/flags/rag-v2/evaluated")
+    assert (told["last_evaluated"], told["last_by_name"]) == ("2027-02-14T08:00:00Z", None)
+    assert [each["last_evaluated"] for each in told["variants"]] == [None, "2027-02-14T08:00:00Z"]
+
+
 async def test_a_person_who_looks_at_a_flag_does_not_evaluate_it(service: Service) -> None:
     await service.with_rag()
     await service.ok("POST", "/flags/rag-v2/evaluate", {"context": {"targetingKey": "mina"}})
@@ -79,6 +96,7 @@ async def test_nobody_reports_from_the_future(service: Service) -> None:
         {"evaluations": [{"flag": "a"}]},
         {"evaluations": [{"flag": "a", "variant": "b", "at": 5}]},
         {"evaluations": [{"flag": "a", "variant": "b", "at": "2027-01-01"}]},
+        {"evaluations": [{"flag": "a", "variant": "b", "at": "0001-01-01T00:00:00+14:00"}]},
         {},
     ],
 )

@@ -72,8 +72,19 @@ async def test_percentages_are_told_as_a_schedule_has_them_in_force(tmp_path: Pa
         await service.ok("POST", "/flags/rag-v2/schedule", {"entry": begun})
         await service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 30})
         [_, scheduled, by_hand] = await told_by(service, 3)
-    assert scheduled["text"].startswith("Changed: flag rag-v2, at 40 % - 0 % -&gt; 40 %, schedule: ")
+    assert scheduled["facts"]["what"] == "0 % -> 40 %, scheduled: 40 % at 2026-01-01T00:00:00+00:00"
+    assert by_hand["facts"]["what"].startswith("40 % -> 30 %, no longer scheduled: 40 % at 2026-")
     assert (by_hand["facts"]["percentage_before"], by_hand["facts"]["percentage"]) == (40.0, 30.0)
+
+
+async def test_a_ramp_is_told_with_its_beginning_and_its_end(tmp_path: Path) -> None:
+    ramp = {"at": "2027-02-01T08:00:00Z", "until": "2027-02-02T08:00:00Z", "ramp": {"from": 0, "to": 50}}
+    async with telling(tmp_path) as service:
+        await service.ok("POST", "/flags", FLAG)
+        await service.ok("POST", "/flags/rag-v2/schedule", {"entry": ramp})
+        [_, scheduled] = await told_by(service, 2)
+    told = "scheduled: ramp 0 to 50 % at 2027-02-01T08:00:00+00:00 to 2027-02-02T08:00:00+00:00"
+    assert scheduled["facts"]["what"] == told
 
 
 async def test_a_kill_is_told_as_one_and_its_release_as_a_change(tmp_path: Path) -> None:

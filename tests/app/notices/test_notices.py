@@ -201,6 +201,19 @@ async def test_only_so_many_wait_and_what_is_dropped_is_counted(
         assert 'crossfade_notices_total{kind="paused",result="dropped"} 3.0' in told
 
 
+async def test_a_burst_of_changes_leaves_room_for_what_somebody_is_to_act_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "LAST_S", 0.05)
+    async with faulty(HANGS) as receiver, notices_to(tmp_path, receiver.url) as notices:
+        for _ in range(1_000):
+            notices.notify(NoticeKind.CHANGED, FACTS)
+        notices.notify(NoticeKind.KILLED, {"scope": "all"})
+        told = notices._metrics.render().decode()
+        assert 'crossfade_notices_total{kind="changed",result="dropped"} 808.0' in told
+        assert 'crossfade_notices_total{kind="killed"' not in told
+
+
 async def test_what_is_under_way_at_a_stop_has_a_moment(tmp_path: Path) -> None:
     slow: Turn = [0.2, whole()]
     async with faulty(slow) as receiver:

@@ -151,6 +151,8 @@ async def refusal(service: Service, outcome: Any) -> str:
         ({"at": "2026-10-17T07:59:59Z"}, "too_old"),
         ({"at": "2027-01-15T08:00:00"}, "invalid_outcome"),
         ({"at": 1_800_000_000}, "invalid_outcome"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "invalid_outcome"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "invalid_outcome"),
         ({"kind": "call"}, "invalid_outcome"),
         ({"kind": "Like"}, "invalid_outcome"),
         ({"kind": "latency"}, "invalid_outcome"),

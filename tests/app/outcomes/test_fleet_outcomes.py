@@ -1,15 +1,16 @@
 """Outcomes of a fleet: one process decides, another is told what came of it."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from tests.app.outcomes.reporting import PATIENCE_S, decision_of, exported, report
 from tests.inprocess import Service, running, settings_in
-from tests.postgres import postgres_server, schema_of_its_own
+from tests.postgres import postgres_server, say, schema_of_its_own
 from tests.servers import RedisServer, redis_server
 
 pytestmark = pytest.mark.xdist_group("postgres")
@@ -85,3 +86,19 @@ async def test_a_process_that_never_met_its_store_marks_its_ids_and_their_outcom
         assert decision_id.endswith("~unsigned")
         refused = await report(service, {"decision_id": decision_id, "kind": "like"})
         assert [each["code"] for each in refused.json()["refused"]] == ["unsigned_decision"]
+
+
+async def test_outcomes_are_kept_though_a_newer_process_has_upgraded_the_schema_before_there_were_any(
+    pair: tuple[Service, Service], database_url: str
+) -> None:
+    one, _ = pair
+    database, _, schema = database_url.partition("?search_path=")
+    upgrade = "UPDATE meta SET schema_version = schema_version + 1"
+    if not schema:
+        with closing(sqlite3.connect(database.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+            connection.execute(upgrade)
+    else:
+        say(database, f"SET search_path TO {schema}; {upgrade}")
+    await one.with_rag(100)
+    await report(one, {"decision_id": await decision_of(one), "kind": "like"})
+    assert [each["kind"] for each in await exported(one, 1)] == ["like"]
