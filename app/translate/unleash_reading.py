@@ -69,9 +69,7 @@ class Export:
             "variants": _object(environment, "").get("variants"),
             "strategies": self._strategies_of(name, place),
             "dependencies": [
-                item
-                for each in self._dependencies.get(_key(name), ())
-                for item in _list(each, "dependencies")
+                item for each in self._dependencies.get(_key(name), ()) for item in _list(each, "dependencies")
             ],
             "place": place,
             "variantsPlace": f"$.featureEnvironments[{at}].variants",
