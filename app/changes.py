@@ -42,6 +42,9 @@ class Wanted:
     expected: int | None
 
 
+AT_A_TIME = 20
+"""Acknowledged changes that are told before others get their turn."""
+
 Settle = Callable[[Sequence[Entry]], Awaitable[None]]
 
 
@@ -71,27 +74,40 @@ class Changes:
         """
         return await self.decide_and_make(lambda _: wanted, by)
 
-    async def decide_and_make(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> Sequence[Entry]:
+    async def decide_and_make(
+        self, decide: Callable[[State], Sequence[Wanted]], by: By, *, in_thread: bool = False
+    ) -> Sequence[Entry]:
         """Write what `decide` wants of the state in force, with no other write in between.
 
-        A caller that is cancelled meanwhile does not undo it: what the store has is put in force.
+        A caller that is cancelled meanwhile does not undo it: what the store has is put in force. What may be
+        thousands of documents is decided and checked in a thread, so that the process goes on answering.
         """
-        entries = await asyncio.shield(self._decide_and_make(decide, by))
+        entries = await asyncio.shield(self._decide_and_make(decide, by, in_thread=in_thread))
         durability.note(entries)
         return entries
 
     def rehearse(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> None:
         """Raise what `decide_and_make` would raise now, but for an absent store, and write nothing."""
-        self._checked(decide(self._live.state), by)
+        state = self._live.state
+        self._checked(state, decide(state), by)
 
-    async def _decide_and_make(self, decide: Callable[[State], Sequence[Wanted]], by: By) -> Sequence[Entry]:
+    async def _decide_and_make(
+        self, decide: Callable[[State], Sequence[Wanted]], by: By, *, in_thread: bool
+    ) -> Sequence[Entry]:
         async with self._one_at_a_time:
             before = self._live.state
-            changes = self._checked(decide(before), by)
-            entries = await self._keep(changes) if changes else []
-            await self._settle(entries)
-        for entry in entries:
+
+            def checked() -> tuple[Sequence[Change], State]:
+                return self._checked(before, decide(before), by)
+
+            changes, after = await asyncio.to_thread(checked) if in_thread else checked()
+            with self._live.expecting(before, [_as_entry(change) for change in changes], after):
+                entries = await self._keep(changes) if changes else []
+                await self._settle(entries)
+        for number, entry in enumerate(entries, start=1):
             tell(entry, self._metrics)
+            if number % AT_A_TIME == 0:
+                await asyncio.sleep(0)
         self._announce(before, entries)
         return entries
 
@@ -111,9 +127,9 @@ class Changes:
         except StoreUnavailableError as error:
             raise away(error) from error
 
-    def _checked(self, wanted: Sequence[Wanted], by: By) -> Sequence[Change]:
+    def _checked(self, state: State, wanted: Sequence[Wanted], by: By) -> tuple[Sequence[Change], State]:
         """Check the changes against the state that all of them would leave: halfway documents need not fit."""
-        state, now = self._live.state, self._clock.wall()
+        now = self._clock.wall()
         for each in wanted:
             if each.collection is Collection.FLAG:
                 check_kill(state, each.key, each.document if isinstance(each.document, Flag) else None, now)
@@ -122,7 +138,7 @@ class Changes:
         changes = [self._change(state, each, by) for each in wanted]
         after = self._live.after(state, [_as_entry(change) for change in changes])
         check_fit(state, after, [(each.collection, each.key) for each in wanted], now)
-        return changes
+        return changes, after
 
     def _change(self, state: State, wanted: Wanted, by: By) -> Change:
         current = version_of(state, wanted.collection, wanted.key)

@@ -1,7 +1,6 @@
 """The application: the shell, the endpoints and what a start and a stop do."""
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -52,15 +51,6 @@ log = structlog.get_logger("crossfade.start")
 VERSION = "0.1.0"
 AGAIN_S = 1.0
 """How long a start that found the store away again waits."""
-
-PATIENCE = (5_000, 10, 50)
-"""After how many new objects garbage is looked for, and how rarely among the old ones.
-
-Streams that are open are old objects: with Python's own numbers 8,000 of them stop the loop for half a second, often.
-"""
-
-SWITCH_S = 0.0005
-"""After how long a thread that works, such as SQLite's, makes way for the one that answers: a tenth of Python's own."""
 
 DOCUMENT_PATHS = {
     "/flags",
@@ -117,10 +107,6 @@ def create_app(
         logs.configure(settings)
         async with wire(settings, send=send, clock=clock, place=place) as services, _started(services):
             app.state.services = shell.services = services
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*PATIENCE)
-            sys.setswitchinterval(SWITCH_S)
             yield
             shell.services = None
 

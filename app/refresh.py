@@ -1,16 +1,16 @@
 """The state in force: one immutable value, swapped when a document changes."""
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.auth import TokenRecord, Tokens
+from app.garbage import keep_for_long, nothing_collected
 from app.overlay import Overlay
 from app.signing import SigningKey
 from app.stores.records import Collection, Entry, Snapshot, Stored, StoreUnavailableError
@@ -40,9 +40,6 @@ class Applied(BaseModel):
 
 NO_STEP = ("", -1)
 """Of no rollout, and none of its steps."""
-
-LARGE = 1_000
-"""From how many documents on a state is left out when garbage is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +82,18 @@ class State:
         return self.ruleset.segments
 
 
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Look for no garbage while a large state is made: every look would go through all that is there already."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+class Expected(NamedTuple):
+    """What the state becomes by changes that are on their way into the store."""
+
+    before: State
+    changes: Sequence[Entry]
+    after: State
+
+    def by(self, state: State, entries: Sequence[Entry]) -> State | None:
+        """Return the state after entries that are these changes, None after others or of another state."""
+        if state is not self.before or [_written_by(each) for each in entries] != [*map(_written_by, self.changes)]:
+            return None
+        return replace(self.after, ruleset=self.after.ruleset.at(_revision_after(state, entries)))
 
 
 class Live:
@@ -109,8 +108,9 @@ class Live:
         self.state = State(Ruleset.of(()), {}, {}, Overlay(), {}, {}, Tokens((), *self._digests))
         self.is_known = False
         self._loaded: Mapping[str, tuple[Stored, BaseModel]] = {}
+        self._expected: Expected | None = None
 
-    @_nothing_collected()
+    @nothing_collected()
     def load(self, snapshot: Snapshot) -> None:
         """Put a whole snapshot in force, under its kills and those known of already.
 
@@ -134,9 +134,7 @@ class Live:
         self._swap(State(ruleset, routes, aliases, overlay, applied, records, tokens, signing, rollouts, steered))
         self._loaded = {stored.body: (stored, document) for stored, document in loaded}
         self.is_known = True
-        if len(loaded) >= LARGE:
-            # it stays for long: looking through it for garbage, now and then for ever, would hold up every request
-            gc.freeze()
+        keep_for_long(len(loaded))
 
     def _read(self, stored: Stored) -> BaseModel:
         before, document = self._loaded.get(stored.body, (None, None))
@@ -144,7 +142,17 @@ class Live:
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Put acknowledged changes in force, all at once. Raises StoreUnavailableError when one cannot be read."""
-        self._swap(self.after(self.state, [*entries]))
+        self._put([*entries])
+
+    @contextmanager
+    def expecting(self, before: State, changes: Sequence[Entry], after: State) -> Iterator[None]:
+        """Put `after` in force when the changes come, rather than read and compile them again; those of kills are."""
+        if not any(each.collection == Collection.KILL for each in changes):
+            self._expected = Expected(before, changes, after)
+        try:
+            yield
+        finally:
+            self._expected = None
 
     def continue_with(self, entries: Sequence[Entry]) -> bool:
         """Put in force those changes that are not yet; false, and nothing done, when some before them are missing.
@@ -158,7 +166,7 @@ class Live:
         if fresh and fresh[0].revision != ruleset.revision + 1:
             return False
         if fresh:
-            self._swap(self.after(self.state, fresh))
+            self._put(fresh)
         return True
 
     def lay(self, overlay: Overlay) -> None:
@@ -170,10 +178,16 @@ class Live:
                 ruleset = ruleset.under(killed_by(overlay.in_force.values()), ruleset.revision)
             self._swap(replace(state, ruleset=ruleset, overlay=overlay))
 
+    def _put(self, entries: Sequence[Entry]) -> None:
+        expected = None if self._expected is None else self._expected.by(self.state, entries)
+        self._swap(self.after(self.state, entries) if expected is None else expected)
+        keep_for_long(len(entries))
+
     def _swap(self, state: State) -> None:
         self._watch(state)
         self.state = state
 
+    @nothing_collected()
     def after(self, state: State, entries: Sequence[Entry]) -> State:
         """Return the state as it is after changes, the last one of a document's own winning."""
         routes = _with(state.routes, entries, Collection.ROUTE, Route)
@@ -263,10 +277,19 @@ def _with(
 
 
 def _ruleset_after(state: State, entries: Sequence[Entry], overlay: Overlay) -> Ruleset:
-    revision = max([state.ruleset.revision, *(entry.revision or 0 for entry in entries)])
+    revision = _revision_after(state, entries)
     flags = _last_of(entries, Collection.FLAG, Flag)
     ruleset = state.ruleset.changed(flags, revision, _last_of(entries, Collection.SEGMENT, Segment))
     return ruleset if overlay is state.overlay else ruleset.under(killed_by(overlay.in_force.values()), revision)
+
+
+def _revision_after(state: State, entries: Iterable[Entry]) -> int:
+    return max([state.ruleset.revision, *(entry.revision or 0 for entry in entries)])
+
+
+def _written_by(entry: Entry) -> tuple[object, ...]:
+    """Return all of an entry that a document has of it."""
+    return entry.collection, entry.key, entry.version, entry.body, entry.at, entry.actor
 
 
 def _aliases(routes: Mapping[str, Route]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The one ASGI shell around all endpoints: `/api`, limits, authentication, problems and metrics."""
 
+import asyncio
+
 import structlog
 from fastapi import FastAPI
 
@@ -24,11 +26,15 @@ from app.api.peers import source_in
 from app.auth import Principal, Role
 from app.changes import By
 from app.errors import Code, ProblemError
+from app.garbage import nothing_collected
 from app.logins import FAILURES, WINDOW_S
 from app.stores.records import Action
 from app.wiring import Services
 
 log = structlog.get_logger("crossfade.http")
+
+LARGE_BODY = 256 * 1024
+"""Bytes of a body that is looked through in a thread: megabytes would hold up the event loop for a while."""
 
 ALERTS_PATH = "/alerts/webhook"
 
@@ -158,11 +164,18 @@ def _found(services: Services, scope: Scope) -> Found | None:
 async def _checked_body(services: Services, scope: Scope, receive: Receive) -> Receive:
     """Read the body within its limits, and return what gives it once more."""
     body = await read_body_in_time(receive, services.settings.max_body_bytes, services.settings.body_timeout_s)
+    if len(body) > LARGE_BODY:
+        await asyncio.to_thread(nothing_collected()(_check), body, services.settings.max_json_depth)
+    elif body:
+        _check(body, services.settings.max_json_depth)
     if body:
-        parsed(body, services.settings.max_json_depth)
-        refuse_twice(body)
         scope["headers"] = _as_json(scope["headers"])
     return _replay(body, receive)
+
+
+def _check(body: bytes, max_depth: int) -> None:
+    parsed(body, max_depth)
+    refuse_twice(body)
 
 
 def principal_of(services: Services, headers: list[tuple[bytes, bytes]]) -> Principal | None:

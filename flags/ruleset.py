@@ -112,6 +112,11 @@ class Ruleset:
         same = (self.segments, self.predicates)
         return Ruleset(self.living, flags, self.unresolvable, *same, killed, self.epoch, revision)
 
+    def at(self, revision: int) -> "Ruleset":
+        """Return the same ruleset at another revision."""
+        same = (self.unresolvable, self.segments, self.predicates, self.killed, self.epoch)
+        return Ruleset(self.living, self.flags, *same, revision)
+
     def document(self, key: str) -> Flag | None:
         """Return the flag's document, None when there is no such flag."""
         compiled = self.living.get(key)

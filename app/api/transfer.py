@@ -1,20 +1,48 @@
 """Export and import: all segments, flags and routes as one document."""
 
-from collections.abc import Sequence
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, JsonValue
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, JsonValue, ValidationError, WrapValidator
 
 from app.api.params import Admin, Reader, ReasonText, ServicesOf, by
 from app.changes import Wanted
 from app.errors import Code, ProblemError
+from app.garbage import nothing_collected
 from app.refresh import SERVER_OWNED, State
 from app.stores.records import Action, Collection
 from app.transfer import Difference, Documents, differences, exported, named, wanted
 
-router = APIRouter(tags=["export and import"])
+Unread = Annotated[Documents, WrapValidator(lambda given, _: given)]
+"""Documents as they came, which FastAPI would read in the event loop: a thousand flags hold it up for half a second."""
+
+
+class _InThread(Request):
+    """A request whose body is parsed in a thread, since it may be megabytes."""
+
+    async def json(self) -> Any:
+        return await asyncio.to_thread(nothing_collected()(json.loads), await self.body())
+
+
+class _RouteInThread(APIRoute):
+    """A route that reads its requests so."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_in_thread(request: Request) -> Response:
+            return await handle(_InThread(request.scope, request.receive))
+
+        return handle_in_thread
+
+
+router = APIRouter(tags=["export and import"], route_class=_RouteInThread)
 
 
 class FieldView(BaseModel):
@@ -60,12 +88,13 @@ async def export(
 async def import_documents(
     services: ServicesOf,
     principal: Admin,
-    documents: Documents,
+    documents: Unread,
     dry_run: Annotated[bool, Query(description="Only say what would be done, or why it would be refused.")] = False,
     prune: Annotated[bool, Query(description="Delete what the document does not hold.")] = False,
     reason: Annotated[ReasonText, Query(description="Why; kept in history and audit.")] = "",
 ) -> Imported:
     """Make segments, flags and routes as the document says, all or none; what is the same already is not written."""
+    documents = await asyncio.to_thread(_read, documents)
     found: Sequence[Difference] = ()
 
     def decide(state: State) -> list[Wanted]:
@@ -75,9 +104,9 @@ async def import_documents(
 
     try:
         if dry_run:
-            services.changes.rehearse(decide, by(principal, reason))
+            await asyncio.to_thread(services.changes.rehearse, decide, by(principal, reason))
         else:
-            await services.changes.decide_and_make(decide, by(principal, reason))
+            await services.changes.decide_and_make(decide, by(principal, reason), in_thread=True)
     except ProblemError as problem:
         raise _with_culprit(problem, found) from problem
     kept = sum(each.document is not None for each in found)
@@ -86,6 +115,16 @@ async def import_documents(
         items=[_view(each) for each in found],
         unchanged=sum(len(getattr(documents, name)) for name in Documents.model_fields) - kept,
     )
+
+
+@nothing_collected()
+def _read(given: object) -> Documents:
+    """Read documents as FastAPI would, refusals included."""
+    try:
+        return Documents.model_validate(given)
+    except ValidationError as error:
+        errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
+        raise RequestValidationError(errors, body=given) from error
 
 
 def _view(found: Difference) -> DifferenceView:

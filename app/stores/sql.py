@@ -1,6 +1,6 @@
 """The store in an SQL database: a write is one transaction over documents, journal and revision."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from operator import attrgetter
 from typing import Any
@@ -11,6 +11,9 @@ from app.stores.comparisons import Comparisons
 from app.stores.lines import Lines
 from app.stores.records import Action, Change, Collection, Entry, Snapshot, StaleError, Stored
 from app.stores.schema import DOCUMENTS, JOURNAL, META
+
+PAGE = 200
+"""Changes that are written by one statement: while it is made, the process does nothing else."""
 
 
 class SqlStore(Lines, Comparisons):
@@ -28,7 +31,7 @@ class SqlStore(Lines, Comparisons):
         """
 
         def apply_all(connection: Connection) -> Sequence[Entry]:
-            return [_apply(connection, change) for change in changes]
+            return [entry for page in _pages(changes) for entry in _apply(connection, page)]
 
         return await self._write(apply_all)
 
@@ -43,40 +46,67 @@ def _load(connection: Connection) -> Snapshot:
     return Snapshot(epoch, revision, tuple(sorted(documents, key=attrgetter("collection", "key"))))
 
 
-def _apply(connection: Connection, change: Change) -> Entry:
-    name = {"collection": change.collection.value, "key": change.key}
-    epoch, revision = connection.execute(_NEXT_REVISION).one()
-    live, last = connection.execute(_VERSIONS, name).one()
-    if live != change.expected or (change.action is Action.DELETE and not live):
-        raise StaleError(live)
-    written = name | {"version": last + 1, "body": change.body}
-    connection.execute(_FORGET, name)
-    if change.body is not None:
-        connection.execute(insert(DOCUMENTS), written | {"updated_at": change.at, "updated_by": change.actor})
-    line: dict[str, Any] = written | {
-        "epoch": epoch,
-        "revision": revision,
-        "action": change.action,
-        "reason": change.reason,
-    }
-    line |= {"at": change.at.astimezone(UTC), "actor": change.actor}
-    return Entry(seq=connection.execute(_LINE, line).scalar_one(), **line)
+def _pages(changes: Iterable[Change]) -> Iterator[Sequence[Change]]:
+    """Cut up changes, in order: those of a page are of one collection, and each of another document."""
+    page: dict[str, Change] = {}
+    for change in changes:
+        first = next(iter(page.values()), change)
+        if len(page) == PAGE or change.key in page or change.collection is not first.collection:
+            yield [*page.values()]
+            page = {}
+        page[change.key] = change
+    if page:
+        yield [*page.values()]
 
 
-def _is_named(table: Table) -> ColumnElement[bool]:
-    return and_(table.c.collection == bindparam("collection"), table.c.key == bindparam("key"))
+def _apply(connection: Connection, changes: Sequence[Change]) -> Sequence[Entry]:
+    named = {"collection": changes[0].collection.value, "keys": [change.key for change in changes]}
+    epoch, revision = connection.execute(_NEXT_REVISIONS, {"count": len(changes)}).one()
+    live = dict(connection.execute(_LIVE, named).all())
+    last = dict(connection.execute(_LAST, named).all())
+    for change in changes:
+        there = live.get(change.key, 0)
+        if there != change.expected or (change.action is Action.DELETE and not there):
+            raise StaleError(there)
+    lines = [
+        _line(change, epoch, revision - len(changes) + nth, last.get(change.key, 0) + 1)
+        for nth, change in enumerate(changes, start=1)
+    ]
+    if live:
+        connection.execute(_FORGET, named)
+    documents = [_document(line) for line in lines if line["body"] is not None]
+    if documents:
+        connection.execute(insert(DOCUMENTS), documents)
+    numbers = connection.execute(_LINES, lines).scalars()
+    return [Entry(seq=seq, **line) for seq, line in zip(numbers, lines, strict=True)]
+
+
+def _line(change: Change, epoch: str, revision: int, version: int) -> dict[str, Any]:
+    about = {name: getattr(change, name) for name in ("actor", "action", "key", "body", "reason")}
+    where = {"epoch": epoch, "revision": revision, "version": version, "collection": change.collection.value}
+    return about | where | {"at": change.at.astimezone(UTC)}
+
+
+def _document(line: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: line[name] for name in ("collection", "key", "version", "body")}
+    return kept | {"updated_at": line["at"], "updated_by": line["actor"]}
+
+
+def _are_named(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.collection == bindparam("collection"), table.c.key.in_(bindparam("keys", expanding=True)))
 
 
 # an UPDATE, so that it also holds back every other writer until the transaction ends
-_NEXT_REVISION = update(META).values(revision=META.c.revision + 1).returning(META.c.epoch, META.c.revision)
+_NEXT_REVISIONS = (
+    update(META).values(revision=META.c.revision + bindparam("count")).returning(META.c.epoch, META.c.revision)
+)
 
-_LIVE = select(DOCUMENTS.c.version).where(_is_named(DOCUMENTS)).scalar_subquery()
-_LAST = select(func.max(JOURNAL.c.version)).where(_is_named(JOURNAL)).scalar_subquery()
-_VERSIONS = select(func.coalesce(_LIVE, 0), func.coalesce(_LAST, 0))
+_LIVE = select(DOCUMENTS.c.key, DOCUMENTS.c.version).where(_are_named(DOCUMENTS))
+_LAST = select(JOURNAL.c.key, func.max(JOURNAL.c.version)).where(_are_named(JOURNAL)).group_by(JOURNAL.c.key)
 
-_FORGET = delete(DOCUMENTS).where(_is_named(DOCUMENTS))
+_FORGET = delete(DOCUMENTS).where(_are_named(DOCUMENTS))
 
-_LINE = insert(JOURNAL).returning(JOURNAL.c.seq)
+_LINES = insert(JOURNAL).returning(JOURNAL.c.seq, sort_by_parameter_order=True)
 
 
 def _stored(row: Row[Any]) -> Stored:

@@ -105,7 +105,8 @@ def _standing(told: Mapping[str, FeatureTold], refusals: list[Refusal]) -> Itera
     """Yield the flags with what they stand on; one that stands on a feature that is no flag is refused too."""
     for each in told.values():
         try:
-            yield each.checked(each.document | _prerequisites(each.feature, told))
+            standing_on = _prerequisites(each.feature, told)
+            yield each.checked(each.document | standing_on) if standing_on else each.document
         except UnsayableError as error:
             refusals.append(_named(each.feature, error.refusal))
 

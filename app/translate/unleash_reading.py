@@ -39,9 +39,12 @@ class Export:
     def __init__(self, document: dict[str, JsonValue]) -> None:
         self.segments = _list(document, "segments")
         self._features = _list(document, "features")
-        self._strategies = [*enumerate(_list(document, "featureStrategies"))]
-        self._environments = [*enumerate(_list(document, "featureEnvironments"))]
-        self._dependencies = [each for each in _list(document, "dependencies") if isinstance(each, dict)]
+        self._strategies = _by_feature(_list(document, "featureStrategies"))
+        self._environments = _by_feature(_list(document, "featureEnvironments"))
+        self._dependencies: dict[str, list[dict[str, JsonValue]]] = {}
+        for each in _list(document, "dependencies"):
+            if isinstance(each, dict):
+                self._dependencies.setdefault(_key(each.get("feature")), []).append(each)
 
     def features(self) -> Iterator[FeatureOrError]:
         """Yield each feature, or why it cannot be read."""
@@ -56,7 +59,7 @@ class Export:
         name = feature.get("name")
         if feature.get("archived"):
             raise UnsayableError(f"{place}.archived", "the feature is archived")
-        environments = [(at, each) for at, each in self._environments if _named(each) == name]
+        environments = self._environments.get(_key(name), ())
         if len(environments) != 1:
             told = "no environment" if not environments else "several environments; export one of them"
             raise UnsayableError(place, f"the file has {told} of this feature")
@@ -66,10 +69,7 @@ class Export:
             "variants": _object(environment, "").get("variants"),
             "strategies": self._strategies_of(name, place),
             "dependencies": [
-                item
-                for each in self._dependencies
-                if each.get("feature") == name
-                for item in _list(each, "dependencies")
+                item for each in self._dependencies.get(_key(name), ()) for item in _list(each, "dependencies")
             ],
             "place": place,
             "variantsPlace": f"$.featureEnvironments[{at}].variants",
@@ -79,8 +79,7 @@ class Export:
     def _strategies_of(self, name: JsonValue, place: str) -> list[Strategy]:
         own = [
             read(Strategy, _object(each, "") | {"place": here}, here)
-            for at, each in self._strategies
-            if _named(each) == name
+            for at, each in self._strategies.get(_key(name), ())
             for here in [f"$.featureStrategies[{at}]"]
         ]
         active = [each for each in own if not each.disabled]
@@ -123,5 +122,15 @@ def _object(given: Any, place: str) -> dict[str, Any]:
     return given
 
 
-def _named(part: JsonValue) -> JsonValue:
-    return part.get("featureName", part.get("name")) if isinstance(part, dict) else None
+def _by_feature(parts: list[JsonValue]) -> dict[str, list[tuple[int, JsonValue]]]:
+    """Return the parts by the feature they name, each with its place in the list."""
+    found: dict[str, list[tuple[int, JsonValue]]] = {}
+    for at, part in enumerate(parts):
+        name = part.get("featureName", part.get("name")) if isinstance(part, dict) else None
+        found.setdefault(_key(name), []).append((at, part))
+    return found
+
+
+def _key(name: JsonValue) -> str:
+    """Return what a name is looked up by: a broken file's may be of any type."""
+    return repr(name)
