@@ -16,6 +16,9 @@ HEARTBEAT_S = 15.0
 PATIENCE_S = 0.5
 """How long a caller waits who has heard of a change that has not come here yet."""
 
+AWAY_S = 15.0, 25.0
+"""How long who finds no stream free stays away, by chance: the web client gives a stream up that is gone for 30 s."""
+
 
 class Turn(NamedTuple):
     """When the state last changed by the clock alone, and when it next will, in seconds since 1970.
@@ -75,6 +78,11 @@ class ChangeStreams:
             yield self._life_s * (0.8 + 0.2 * self._chance())
         finally:
             self.count -= 1
+
+    def away_s(self) -> float:
+        """Return for how many seconds a listener is to stay away who finds no stream free."""
+        least, most = AWAY_S
+        return least + (most - least) * self._chance()
 
     async def news(self) -> bool:
         """Wait for a change or the end; false when there was none for so long that a heartbeat is due."""
