@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.api import ofrep_events
@@ -203,6 +204,16 @@ async def test_no_url_is_in_the_logs(shared: RunningService, listener: Listener)
     assert url_of(shared).partition("=")[2] not in shared.log
     assert "secret" not in shared.log
     assert "token=" not in shared.log
+
+
+async def test_a_caller_of_http_1_0_who_leaves_is_no_error_of_the_service(shared: RunningService) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(shared.url).port)
+    writer.write(f"GET {url_of(shared)} HTTP/1.0\r\n\r\n".encode())
+    await asyncio.wait_for(reader.readuntil(b"event: message"), 20)
+    writer.close()
+    while "crossfade_ofrep_streams 0.0" not in shared.client.get("/metrics").text:
+        await asyncio.sleep(0)
+    assert "Traceback" not in shared.log
 
 
 async def test_a_stream_has_an_end_and_its_listener_may_come_again(tmp_path: Path) -> None:
