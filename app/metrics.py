@@ -36,6 +36,7 @@ class Metrics(RolloutMetrics):
         self._outcomes = self.tally("outcomes", "Reported outcomes, by `accepted` or why they were refused.", "result")
         self._outcomes_kept = self.tally("outcomes_kept", "Outcomes written, `new` or `duplicate`.", "result")
         self._outcome_seconds = self.timing("outcome_write_seconds", "Time to write a batch of outcomes.")
+        self._streams_full = self.tally("ofrep_streams_full", "Listeners who found no change stream free.")
         self._measures_lost = self.tally("measures_lost", "Calls and outcomes that are in no measure, SQL being away.")
         self._calls_recorded = self.tally("calls_recorded", "Calls of routes that record them.", "route", "result")
 
@@ -195,6 +196,10 @@ class Metrics(RolloutMetrics):
     def show_streams(self, count: Callable[[], int]) -> None:
         """Read how many change streams are open whenever the metrics are read."""
         self._streams.set_function(count)
+
+    def count_full_streams(self) -> None:
+        """Count one listener who found no change stream free."""
+        self._streams_full.add(())
 
     def breaker_moved(self, route: str, backend: str, to: BreakerState) -> None:
         """Count one change of a breaker's state, and show the new one."""

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     ] = 0.0
     ofrep_streams: Annotated[
         int,
-        Field(ge=0, le=1_000_000, description="Most change streams of a process; more are answered 503."),
+        Field(ge=0, le=1_000_000, description="Most change streams of a process; 0: none at all."),
     ] = 10_000
     ofrep_stream_s: Annotated[
         float,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
@@ -99,15 +98,26 @@ def deeper_than(body: bytes, max_depth: int) -> bool:
 
     Each round takes the innermost pairs away; what is left after as many rounds is deeper.
     """
-    brackets = _STRING.sub(b"", body).translate(_ALL_SQUARE, _NO_BRACKETS)
+    brackets = _outside_strings(body)
     for _ in range(max_depth):
-        brackets = brackets.replace(b"[]", b"")
+        rest = brackets.replace(b"[]", b"")
+        if len(rest) == len(brackets):
+            break
+        brackets = rest
     return brackets != b""
 
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+def _outside_strings(body: bytes) -> bytes:
+    """Return the brackets outside of strings, all of them square, in a few passes whatever the body is."""
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    # two quotation marks side by side change nothing about what stands inside and outside of strings
+    marks = body.translate(_ALL_SQUARE, _NO_MARKS).replace(b'""', b"")
+    return b"".join(marks.split(b'"')[::2])
+
+
 _ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NO_MARKS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 
 
 async def respond(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

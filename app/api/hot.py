@@ -59,10 +59,12 @@ TABLE = (CARRY, CARRY_BELOW, DECISION, OUTCOMES, OFREP_ONE, OFREP_ALL, OFREP_EVE
 OFREP_PREFLIGHT = HotEndpoint("/ofrep", (), _preflight, {})
 OFREP_ELSEWHERE = HotEndpoint("/ofrep", (), elsewhere, {})
 
+_BELOW_ENDS, _KEY_BEGINS = len(BELOW), len(ONE_FLAG)
+
 
 def find(method: str, path: str) -> Found | None:
     """Return the hot endpoint of an undecoded path below the service's root, None when it has none."""
-    if path.startswith(BELOW) and path[len(BELOW) :][:1] in {"", "/"}:
+    if path.startswith(BELOW) and path[_BELOW_ENDS : _BELOW_ENDS + 1] in {"", "/"}:
         return _find_ofrep(method, path)
     parts = path.split("/", 3)
     if len(parts) == 4:
@@ -80,10 +82,10 @@ def find(method: str, path: str) -> Found | None:
 
 def _find_ofrep(method: str, path: str) -> Found:
     """Return what answers below `/ofrep`, whatever the path: only its own endpoints speak its language."""
+    if method == "POST" and path.startswith(ONE_FLAG):
+        return OFREP_ONE, path[_KEY_BEGINS:], ""
     if method == "OPTIONS":
         return OFREP_PREFLIGHT, "", ""
-    if method == "POST" and path.startswith(ONE_FLAG):
-        return OFREP_ONE, path[len(ONE_FLAG) :], ""
     if method == "POST" and path == OFREP_ALL.template:
         return OFREP_ALL, "", ""
     if method == "GET" and path == OFREP_EVENTS.template:

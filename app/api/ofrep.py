@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import unquote
 
-from app.api.asgi import JSON_HEADERS, Receive, Scope, Send, respond
+from app.api.asgi import Receive, Scope, Send
 from app.api.cross_origin import shared_with
 from app.api.ofrep_asking import asking, context_of
 from app.api.ofrep_schemas import CONTEXT_BODY, FAILURE, REFUSALS, SUCCESS, as_json
@@ -38,8 +38,10 @@ async def evaluate_one(services: Services, scope: Scope, receive: Receive, send:
         raise ProblemError(404, Code.UNKNOWN_FLAG, f'there is no flag "{key[:128]}"')
     decision = evaluate(ruleset, key, context, services.clock.wall())
     services.seen.note(key, decision.variant)
-    status, body = services.ofrep.answers.of(ruleset, decision, context)
-    await respond(send, status, JSON_HEADERS + shared_with(services.settings, scope), body)
+    status, body, headers = services.ofrep.answers.of(ruleset, decision, context)
+    headers = headers + shared_with(services.settings, scope)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
     return status
 
 

@@ -25,7 +25,6 @@ from app.api.peers import source_in
 from app.auth import Principal, Role
 from app.errors import Code, ProblemError
 from app.ofrep.answers import ErrorCode, failure
-from app.settings import Settings
 from app.wiring import Services
 from flags.context import Context
 
@@ -69,14 +68,13 @@ async def context_of(services: Services, receive: Receive) -> Context:
 
     Raises ProblemError 400, 408, 413, and CallerLeftError.
     """
-    settings = services.settings
     message = await receive()
     body = message.get("body", b"")
-    if len(body) > settings.max_body_bytes or message.get("more_body") or message["type"] != "http.request":
-        body = await _whole(settings, receive, message)
+    if len(body) > services.ofrep.most_bytes or message.get("more_body") or message["type"] != "http.request":
+        body = await _whole(services, receive, message)
     if not body:
         return {}
-    document = parsed(body, settings.max_json_depth)
+    document = parsed(body, services.settings.max_json_depth)
     context: Any = document.get("context") if type(document) is dict else document
     if context is None and type(document) is dict:
         return {}
@@ -85,12 +83,12 @@ async def context_of(services: Services, receive: Receive) -> Context:
     return context
 
 
-async def _whole(settings: Settings, receive: Receive, first: Message) -> bytes:
+async def _whole(services: Services, receive: Receive, first: Message) -> bytes:
     """Return a body that did not come with its head: few do so, and only these are timed."""
-    body = piece_of(first)
-    if len(body) > settings.max_body_bytes:
-        raise too_large(settings.max_body_bytes)
-    return await in_time(read_body(receive, settings.max_body_bytes, body), settings.body_timeout_s)
+    body, limit = piece_of(first), services.ofrep.most_bytes
+    if len(body) > limit:
+        raise too_large(limit)
+    return await in_time(read_body(receive, limit, body), services.settings.body_timeout_s)
 
 
 async def elsewhere(_services: Services, scope: Scope, _receive: Receive, _send: Send, _name: str, _path: str) -> int:

@@ -27,8 +27,8 @@ OPERATION: dict[str, Any] = {
     "tags": ["ofrep"],
     "summary": "Evaluate every flag for one caller",
     "description": "The `ETag` is a hash of the whole answer: another attribute of the caller, scope of the token, "
-    "flag or kill that changes nothing in it gives the same. `eventStreams` is there when the deployment has a "
-    "signing key.",
+    "flag or kill that changes nothing in it gives the same. `eventStreams` is there when the deployment has "
+    "streams and a signing key.",
     "parameters": BULK_PARAMETERS,
     "requestBody": CONTEXT_BODY,
     "responses": {
@@ -90,7 +90,9 @@ async def _items(services: Services, state: State, caller: Principal, context: C
 
 
 def _streams(services: Services, scope: Scope, caller: Principal) -> Sequence[Mapping[str, Any]]:
-    """Return where to listen for changes: nowhere while there is no key to sign the way in with."""
+    """Return where to listen for changes: nowhere without streams, or while there is no key to sign the way in with."""
+    if not services.settings.ofrep_streams:
+        return ()
     now = services.clock.wall()
     held = services.live.state.tokens.named(caller.name, now)
     token = None if held is None else services.ofrep.tokens.make(held, now)

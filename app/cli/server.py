@@ -1,10 +1,12 @@
 """The service in a web server, with one line for every reason why it cannot start."""
 
 import gc
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -37,11 +39,19 @@ def run(settings: Settings, listener: socket.socket, ready: Callable[[], None], 
     """Serve until a signal comes; `place` is a worker's among its siblings. Raises CommandError if it cannot start."""
     # a stop that was asked for is no failure, and what is open has ended by then
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.OK))
+    _allow_connections()
     try:
         _Server(create_app(settings, place=place), settings, listener, ready).run([listener])
     except (StoreUnavailableError, StoreAddressError, SeedError) as error:
         code = Exit.USAGE if isinstance(error, StoreAddressError) else Exit.REFUSED
         raise CommandError(code, f"Crossfade cannot start: {' '.join(str(error).split())}") from error
+
+
+def _allow_connections() -> None:
+    """Let as many files be open as the system allows: a stream is one, and the usual 1,024 would shut out everybody."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _Server(DrainingServer):

@@ -37,7 +37,7 @@ class Unframed:
         try:
             await self._app(scope, receive, unframed)
         finally:
-            if not self._has_length and not self._cycle.response_complete:
+            if not self._has_length and not self._cycle.response_complete and not self._transport.is_closing():
                 self._reset()
 
     def _reset(self) -> None:

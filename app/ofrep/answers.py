@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -29,10 +29,19 @@ class ErrorCode(StrEnum):
 
 
 class Told(NamedTuple):
-    """What a flag gives, as one evaluation answers it: its status, and a JSON object for it or for a bulk."""
+    """What a flag gives, as one evaluation answers it: its status, and a JSON object for it or for a bulk.
+
+    `headers` say of the object what it is and how long, and are made with it: this is the hot path.
+    """
 
     status: int
     body: bytes
+    headers: list[tuple[bytes, bytes]]
+
+    @classmethod
+    def of(cls, status: int, body: bytes) -> Self:
+        """Return what is told by a body."""
+        return cls(status, body, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))])
 
 
 class _Written(NamedTuple):
@@ -59,12 +68,12 @@ def answer_of(document: Flag, decision: Decision, flag_set: str) -> Told:
     word = OPENFEATURE_REASON[decision.reason]
     if word == "ERROR":
         code, details = _failed(document, decision.reason)
-        return Told(400, orjson.dumps({**failure(decision.flag, code, details), "metadata": metadata}))
+        return Told.of(400, orjson.dumps({**failure(decision.flag, code, details), "metadata": metadata}))
     answer: dict[str, Any] = {"key": decision.flag, "reason": word if word in REASONS else "UNKNOWN"}
     answer["variant"] = decision.variant
     if decision.reason is not Reason.DISABLED:
         answer["value"] = _value(document, decision)
-    return Told(200, orjson.dumps({**answer, "metadata": metadata}))
+    return Told.of(200, orjson.dumps({**answer, "metadata": metadata}))
 
 
 def _value(document: Flag, decision: Decision) -> Any:
@@ -150,7 +159,7 @@ def _with_unit(told: Told, unit: object) -> Told:
     """Add whom a flag took the caller for that hashes something else than the targeting key."""
     if type(unit) not in {str, int} or unit == "":
         return told
-    return Told(told.status, told.body[:-2] + b',"contextId":' + orjson.dumps(str(unit)) + b"}}")
+    return Told.of(told.status, told.body[:-2] + b',"contextId":' + orjson.dumps(str(unit)) + b"}}")
 
 
 BULK_BEGINS = b'{"flags":['

@@ -16,6 +16,13 @@ HEARTBEAT_S = 15.0
 PATIENCE_S = 0.5
 """How long a caller waits who has heard of a change that has not come here yet."""
 
+AWAY_S = 15.0, 25.0
+"""How long who finds no stream free stays away, by chance: the web client gives a stream up that is gone for 30 s."""
+
+APART_S = 0.0002
+"""How much later the last stream hears of a change for each that is open: told all at once, they would hold the loop
+as long as thousands of decisions do."""
+
 
 class Turn(NamedTuple):
     """When the state last changed by the clock alone, and when it next will, in seconds since 1970.
@@ -76,11 +83,19 @@ class ChangeStreams:
         finally:
             self.count -= 1
 
+    def away_s(self) -> float:
+        """Return for how many seconds a listener is to stay away who finds no stream free."""
+        least, most = AWAY_S
+        return least + (most - least) * self._chance()
+
     async def news(self) -> bool:
         """Wait for a change or the end; false when there was none for so long that a heartbeat is due."""
         now, within_s = self._clock.wall(), HEARTBEAT_S
         due = self._turned(now).next
-        return await self._woken(within_s if due is None else min(within_s, due - now))
+        is_news = await self._woken(within_s if due is None else min(within_s, due - now))
+        if is_news:
+            await asyncio.sleep(self.count * APART_S * self._chance())
+        return is_news
 
     async def reached(self, mark: str) -> None:
         """Wait a moment for the state that somebody has heard of, if it is one that is still to come here."""

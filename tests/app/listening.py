@@ -48,9 +48,10 @@ class Listener:
                 return line.decode().rstrip("\n")
 
     async def ended(self) -> None:
-        """Read until the clean end."""
-        while await self.line() is not None:
-            pass
+        """Read until the clean end; a line that is no part of a notice is kept in `others`."""
+        while (line := await self.line()) is not None:
+            if line.startswith("retry: "):
+                self.others.append(line)
 
 
 @asynccontextmanager

@@ -187,6 +187,14 @@ def test_ten_megabytes_of_brackets_are_judged_in_no_time() -> None:
     assert time.process_time() - started < 2
 
 
+@pytest.mark.parametrize("end", [b"", b'"', b"\\"])
+def test_so_are_quotation_marks_in_a_string_that_may_never_end(end: bytes) -> None:
+    body = b'{"a":"' + b'\\"' * 3_000_000 + end + b"[" * 40 + end
+    started = time.process_time()
+    assert deeper_than(body, 32) is True
+    assert time.process_time() - started < 2
+
+
 @given(st.recursive(st.text(max_size=5), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner)))
 def test_depth_is_that_of_the_deepest_bracket(document: object) -> None:
     def depth(value: object) -> int:

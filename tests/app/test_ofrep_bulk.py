@@ -138,6 +138,11 @@ async def test_without_a_signing_key_there_is_no_url(several: Service) -> None:
     assert "eventStreams" not in (await bulk(several.client)).json()
 
 
+async def test_without_any_streams_there_is_no_url(tmp_path: Any) -> None:
+    async with running(settings_in(tmp_path, ofrep_streams=0)) as service:
+        assert "eventStreams" not in (await bulk(service.client)).json()
+
+
 async def test_many_flags_are_all_there(service: Service) -> None:
     flags = [flag(f"f{number:04}", number, -1) for number in range(1_201)]
     await service.ok("POST", "/import", {"flags": flags})

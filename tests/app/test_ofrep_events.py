@@ -5,9 +5,11 @@ import json
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.api import ofrep_events
@@ -103,7 +105,7 @@ async def test_who_comes_again_is_told_only_of_what_he_has_missed(shared: Runnin
     async with listening(shared.url, url_of(shared)) as first:
         mark = await begun(first)
     async with listening(shared.url, url_of(shared), Last_Event_ID=mark) as same:
-        assert (await same.line()) == f"retry: {ofrep_events.RETRY_MS}"
+        assert (await same.line()) == f"retry: {ofrep_events.RETRY_S * 1000:.0f}"
         await asyncio.to_thread(change, shared)
         await same.notice()
     async with listening(shared.url, url_of(shared), Last_Event_ID=mark) as missed:
@@ -157,27 +159,42 @@ async def test_who_loses_his_token_loses_his_streams(shared: RunningService) -> 
     assert (await refusal(shared, path))[0] == 401
 
 
+@asynccontextmanager
+async def full(service: RunningService) -> AsyncIterator[str]:
+    """Take every stream there is, and yield the id of the state in force."""
+    path = url_of(service)
+    async with AsyncExitStack() as stack:
+        listeners = [await stack.enter_async_context(listening(service.url, path)) for _ in range(4)]
+        yield [await begun(each) for each in listeners][-1]
+
+
 async def test_there_are_only_so_many_streams_and_calls_go_on(shared: RunningService) -> None:
-    path = url_of(shared)
-    async with asyncio.TaskGroup() as group:
-        release = asyncio.Event()
-        ready = asyncio.Semaphore(0)
-
-        async def hold() -> None:
-            async with listening(shared.url, path) as listener:
-                await begun(listener)
-                ready.release()
-                await release.wait()
-
-        for _ in range(4):
-            group.create_task(hold())
-        for _ in range(4):
-            await ready.acquire()
-        status, told = await refusal(shared, path)
-        assert (status, told["errorCode"]) == (503, "GENERAL")
-        assert "crossfade_ofrep_streams 4.0" in shared.client.get("/metrics").text
+    async with full(shared):
+        async with listening(shared.url, PATH, X_API_Key=ADMIN) as listener:
+            body = await listener.reader.readexactly(int(listener.headers["content-length"]))
+        assert (listener.status, json.loads(body)["errorCode"]) == (503, "GENERAL")
+        assert int(listener.headers["retry-after"]) > 0
+        metrics = shared.client.get("/metrics").text
+        assert "crossfade_ofrep_streams 4.0" in metrics
+        assert "crossfade_ofrep_streams_full_total 1.0" in metrics
         assert shared.ok("POST", "/ofrep/v1/evaluate/flags/f", {})["value"] == 1
-        release.set()
+
+
+async def test_a_page_that_finds_no_stream_free_hears_what_it_has_missed_and_comes_again_later(
+    shared: RunningService,
+) -> None:
+    # the published web client would ask for everything once a second if it were refused
+    async with full(shared) as mark:
+        async with listening(shared.url, url_of(shared)) as page:
+            assert page.status == 200
+            assert await begun(page) == mark
+            await page.ended()
+        async with listening(shared.url, url_of(shared), Last_Event_ID=mark) as again:
+            await again.ended()
+        assert again.ids == []
+    for each in (page, again):
+        (retry,) = (line for line in each.others if line.startswith("retry: "))
+        assert 15_000 <= int(retry.removeprefix("retry: ")) <= 25_000
 
 
 async def test_no_url_is_in_the_logs(shared: RunningService, listener: Listener) -> None:
@@ -187,6 +204,16 @@ async def test_no_url_is_in_the_logs(shared: RunningService, listener: Listener)
     assert url_of(shared).partition("=")[2] not in shared.log
     assert "secret" not in shared.log
     assert "token=" not in shared.log
+
+
+async def test_a_caller_of_http_1_0_who_leaves_is_no_error_of_the_service(shared: RunningService) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(shared.url).port)
+    writer.write(f"GET {url_of(shared)} HTTP/1.0\r\n\r\n".encode())
+    await asyncio.wait_for(reader.readuntil(b"event: message"), 20)
+    writer.close()
+    while "crossfade_ofrep_streams 0.0" not in shared.client.get("/metrics").text:
+        await asyncio.sleep(0)
+    assert "Traceback" not in shared.log
 
 
 async def test_a_stream_has_an_end_and_its_listener_may_come_again(tmp_path: Path) -> None:

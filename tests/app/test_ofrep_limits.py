@@ -93,6 +93,16 @@ async def test_limits_of_the_service_are_told_in_ofreps_shape(
     assert (answer.status_code, answer.json()["errorCode"], answer.json()["key"]) == (status, "GENERAL", "x")
 
 
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/x"])
+async def test_a_body_has_a_bound_of_its_own_since_pages_send_them(tmp_path: Path, path: str) -> None:
+    async with running(settings_in(tmp_path)) as service:
+        for length, is_too_large in ((1_048_576, False), (1_048_577, True)):
+            content = b'{"context": {"x": "%s"}}' % (b"x" * (length - 22))
+            answer = await service.client.post(path, content=content)
+            assert len(content) == length
+            assert (answer.status_code == 413) is is_too_large
+
+
 async def test_a_full_service_and_one_that_knows_no_state_say_so_in_ofreps_shape(tmp_path: Path) -> None:
     async with running(settings_in(tmp_path, max_concurrency=1)) as service:
         shell = service.client._transport.app  # type: ignore[attr-defined]

@@ -1,9 +1,11 @@
 """What change streams are told of, and who waits for it."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -15,6 +17,7 @@ from flags.kills import Kill, Release
 from flags.model import Flag
 from tests.app.test_ofrep import flag
 from tests.inprocess import Service, Ticking, running, settings_in
+from tests.virtual_time import run_virtually
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -55,6 +58,29 @@ async def test_what_changes_no_state_wakes_nobody_and_what_does_wakes_all() -> N
     assert not any(each.done() for each in waiting)
     live.lay(live.state.overlay.knowing([kill("one")]))
     assert await asyncio.wait_for(asyncio.gather(*waiting), 5) == [True] * 3
+
+
+def test_many_streams_hear_of_a_change_one_after_another_and_one_alone_at_once() -> None:
+    async def heard(count: int) -> list[float]:
+        streams = ChangeStreams(Ticking().clock(), count, 60.0, Random(1).random)
+        live = Live(None, streams.state_changed)
+        live.lay(Overlay())
+
+        async def hear() -> float:
+            with streams.opened():
+                assert await streams.news()
+                return asyncio.get_running_loop().time()
+
+        waiting = [asyncio.ensure_future(hear()) for _ in range(count)]
+        await asyncio.sleep(0)
+        began = asyncio.get_running_loop().time()
+        live.lay(live.state.overlay.knowing([kill("one")]))
+        return [each - began for each in await asyncio.gather(*waiting)]
+
+    delays_s = run_virtually(heard(1000))
+    assert max(Counter(round(each, 3) for each in delays_s).values()) < 20
+    assert max(delays_s) < 0.25
+    assert max(run_virtually(heard(1))) < 0.001
 
 
 def at(due: float) -> dict[str, object]:

@@ -1,3 +1,4 @@
+import resource
 import signal
 import socket
 import time
@@ -114,3 +115,15 @@ def test_a_host_that_is_no_name_is_one_error_with_a_hint(program: Program, tmp_p
 def test_a_journal_that_is_not_used_without_redis_is_warned_of(tmp_path: Path) -> None:
     with started(tmp_path, database_url=f"sqlite:///{tmp_path / 'journal.db'}") as service:
         assert "CROSSFADE_DATABASE_URL is not used" in service.log
+
+
+def test_as_many_connections_may_be_open_as_the_system_allows(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        with started(tmp_path) as service:
+            limits = Path(f"/proc/{service.process.pid}/limits").read_text().splitlines()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    (told,) = (line.split() for line in limits if line.startswith("Max open files"))
+    assert told[3] == told[4] == str(hard)

@@ -28,14 +28,19 @@ def main() -> int:
         print(f"make test-clients needs {', '.join(missing)}: {hint}", file=sys.stderr)  # noqa: T201 - a command
         return MISSING
     subprocess.run([str(needed["npm"]), "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)
-    with tempfile.TemporaryDirectory() as folder, started(Path(folder)) as service:
-        return _tested(service, str(needed["node"]), str(needed["Chromium"]))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as other,
+        started(Path(folder)) as service,
+        started(Path(other), ofrep_streams=1) as narrow,
+    ):
+        return _tested(service, narrow, str(needed["node"]), str(needed["Chromium"]))
 
 
-def _tested(service: RunningService, node: str, chromium: str) -> int:
-    made = service.ok("POST", "/tokens", {"id": "pages", "role": "evaluate"})
+def _tested(service: RunningService, narrow: RunningService, node: str, chromium: str) -> int:
+    made, there = (each.ok("POST", "/tokens", {"id": "pages", "role": "evaluate"}) for each in (service, narrow))
     told = {"CROSSFADE_URL": service.url, "CROSSFADE_TOKEN": ADMIN, "CLIENT_TOKEN": made["token"], "CHROMIUM": chromium}
-    told["EXPIRED"] = _expired(made["token"])
+    told |= {"NARROW_URL": narrow.url, "NARROW_TOKEN": there["token"], "EXPIRED": _expired(made["token"])}
     tests = sorted(str(file) for file in FOLDER.glob("*.test.mjs"))
     command = [node, "--test", "--test-concurrency=1", "--test-reporter=spec", *tests]
     return subprocess.run(command, cwd=FOLDER, env=os.environ | told, check=False).returncode

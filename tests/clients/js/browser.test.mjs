@@ -7,7 +7,7 @@ import { dirname, extname, join, normalize } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { admin, clientToken, flag, toEveryone, until, url } from './crossfade.mjs';
+import { admin, clientToken, flag, narrow, toEveryone, until, url } from './crossfade.mjs';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const nested = 'node_modules/@openfeature/ofrep-web-provider/node_modules/@openfeature/ofrep-core';
@@ -39,16 +39,20 @@ after(async () => {
   server?.close();
 });
 
-async function pageOf(context, token = clientToken, prepare = async () => {}) {
+async function pageOf(context, token = clientToken, prepare = async () => {}, at = url) {
   const page = await (await browser.newContext()).newPage();
   await prepare(page);
   page.streams = [];
+  page.asked = 0;
   page.on('response', (response) => {
     if (response.url().includes('/ofrep/v1/events')) page.streams.push(response.status());
   });
+  page.on('request', (request) => {
+    if (request.url().includes('/ofrep/v1/evaluate/flags') && request.method() === 'POST') page.asked += 1;
+  });
   await page.goto(origin);
   await page.waitForFunction('window.ready');
-  await page.evaluate(([at, bearer, who]) => window.begin(at, bearer, who), [url, token, context]);
+  await page.evaluate(([at, bearer, who]) => window.begin(at, bearer, who), [at, token, context]);
   return page;
 }
 
@@ -114,6 +118,24 @@ test('a page that holds the URL of a stream whose token has expired gets another
   assert.equal(page.streams[0], 403);
   await toEveryone(key);
   await until(() => value(page, key), (got) => got === true, 'the raised flag');
+});
+
+test('a page that finds no stream free asks for nothing in vain, and is told of changes some seconds later', async () => {
+  const taken = new AbortController();
+  const headers = { 'X-API-Key': narrow.token };
+  assert.equal((await fetch(`${narrow.url}/ofrep/v1/events`, { headers, signal: taken.signal })).status, 200);
+  await admin('POST', '/flags', { key: 'f' }, {}, narrow.url);
+  const page = await pageOf({ targetingKey: 'user-1' }, narrow.token, undefined, narrow.url);
+  await until(() => page.streams, (got) => got.length === 1, 'an answer in place of a stream');
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  // at the beginning, and when it hears of the state in force
+  assert.ok(page.asked <= 2, `asked ${page.asked} times`);
+  assert.equal(page.streams.length, 1);
+  await admin('PUT', '/flags/f/rollout', { percentage: 100, reason: 'a test' }, {}, narrow.url);
+  await until(() => value(page, 'f'), (got) => got === true, 'the raised flag', 40_000);
+  assert.ok((await events(page)).includes('PROVIDER_CONFIGURATION_CHANGED'));
+  assert.ok(page.asked <= 3, `asked ${page.asked} times`);
+  taken.abort();
 });
 
 test('another plan of the same user is asked anew: the ETag covers the whole context', async () => {

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 export const url = process.env.CROSSFADE_URL;
 export const adminToken = process.env.CROSSFADE_TOKEN;
 export const clientToken = process.env.CLIENT_TOKEN;
+/** Another service, which has one change stream. */
+export const narrow = { url: process.env.NARROW_URL, token: process.env.NARROW_TOKEN };
 
-export async function admin(method, path, body, headers = {}) {
-  const answer = await fetch(url + path, {
+export async function admin(method, path, body, headers = {}, at = url) {
+  const answer = await fetch(at + path, {
     method,
     headers: { Authorization: `Bearer ${adminToken}`, 'Content-Type': 'application/json', ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
@@ -29,9 +31,9 @@ export async function toEveryone(key, percentage = 100) {
   await admin('PUT', `/flags/${key}/rollout`, { percentage, reason: 'a test' });
 }
 
-/** Ask again and again until the answer is right, for twenty seconds at most. */
-export async function until(ask, isRight, what) {
-  const end = Date.now() + 20_000;
+/** Ask again and again until the answer is right, for a while at most. */
+export async function until(ask, isRight, what, patience = 20_000) {
+  const end = Date.now() + patience;
   for (;;) {
     const got = await ask();
     if (isRight(got)) return got;
