@@ -12,7 +12,7 @@ from app.cli.command import Key, Reason, command, usage
 from app.cli.instants import at_both, instant
 from app.cli.output import Show, percent
 from app.cli.rollout import percentage
-from app.cli.words import entry_text, served
+from app.cli.words import entry_text, served, unchanged_warning
 
 commands = typer.Typer()
 
@@ -94,6 +94,10 @@ def _shown(found: dict[str, Any]) -> Iterator[Block]:
     if found["entries"]:
         yield ""
         yield Table(["AT", "DOES", "STATE"], [_row(entry) for entry in found["entries"]])
+    rules = found.get("unchanged_rules")
+    if rules and any({"percentage", "ramp"} & entry.keys() for entry in found["entries"] if entry["state"] != "done"):
+        yield ""
+        yield unchanged_warning(rules)
 
 
 def _now(found: dict[str, Any]) -> Cell:
