@@ -45,6 +45,19 @@ def test_setting_a_percentage_says_what_was_dropped_and_what_is_to_come(crossfad
     assert told[2].startswith("Still to come: 80 % new at 20")
 
 
+def test_a_limit_of_the_history_counts_versions_and_says_that_there_are_older_ones(
+    crossfade: Crossfade, flag: str
+) -> None:
+    crossfade("flags", "schedule", flag, "--at", ahead(-2), "--percentage", "25")
+    crossfade("flags", "schedule", flag, "--at", ahead(-1), "--percentage", "30")
+    cut = crossfade("flags", "history", flag, "--limit", "2").stdout
+    rows = [line.split()[0] for line in cut.splitlines()[1:] if line[:1].isdigit()]
+    assert {*rows} == {"3", "2"}
+    assert len(rows) > 2
+    assert cut.splitlines()[-1] == "There are older versions: --limit 4 shows more."
+    assert "older versions" not in crossfade("flags", "history", flag, "--limit", "3").stdout
+
+
 def test_history_shows_what_the_schedule_did(crossfade: Crossfade, flag: str) -> None:
     at = datetime.now(UTC) + timedelta(seconds=0.4)
     crossfade("flags", "schedule", flag, "--at", at.isoformat(), "--percentage", "25")
