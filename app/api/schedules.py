@@ -123,7 +123,13 @@ async def clear_schedule(
     body: Reasoned | None = None,
     reason: ChangeReason = "",
 ) -> ScheduleNow:
-    """Take out a flag's schedule and leave the flag as it is now; a ramp that runs stops where it is."""
+    """Take out a flag's schedule and leave the flag as it is now; a ramp that runs stops where it is.
+
+    Where there is none nothing is written.
+    """
+    before = FLAGS.shown(services.live.state, key, response)
+    if not before.schedule and version in {None, before.version}:
+        return _now(services, before)
 
     def decide(state: State) -> Wanted:
         standing = written_down(FLAGS.one(state, key), services.clock.wall()).flag

@@ -69,10 +69,8 @@ def schedule(
     entry = _entry(at, until, percentage=share, ramp=ramp, variant=variant, enabled=enable, serve=serve)
     if clear and entry:
         raise usage("--clear takes everything out; it goes with no other option but --reason.")
-    if entry and at is None:
-        raise usage("Say when: --at TIME, or --from TIME for a ramp.")
-    if entry and [share, ramp, enable, serve].count(None) != 3:
-        raise usage("Say what happens then, by one of --percentage, --ramp, --enable, --disable and --serve.")
+    if entry:
+        _check(entry)
     if clear:
         found = service.delete(path, {"reason": reason})
     elif entry:
@@ -80,6 +78,18 @@ def schedule(
     else:
         found = service.get(path)
     show(found.having("entries"), _shown)
+
+
+def _check(entry: dict[str, Any]) -> None:
+    """Refuse an entry that does not say when, what and, of a ramp, until when."""
+    if "at" not in entry:
+        raise usage("Say when: --at TIME, or --from TIME for a ramp.")
+    if len(entry.keys() & {"percentage", "ramp", "enabled", "serve"}) != 1:
+        raise usage("Say what happens then, by one of --percentage, --ramp, --enable, --disable and --serve.")
+    if "ramp" in entry and "until" not in entry:
+        raise usage("Say when the ramp ends: --until TIME.")
+    if "until" in entry and "ramp" not in entry:
+        raise usage("--until is the end of a ramp; give --ramp A:B too.")
 
 
 def _entry(at: datetime | None, until: datetime | None, serve: str | None, **given: Any) -> dict[str, Any]:
