@@ -19,7 +19,7 @@ from app.stores.records import Collection, Snapshot, Stored, StoreUnavailableErr
 from app.transfer import Documents, differences, named, place, wanted
 from flags.effective import rolled_out_by_hand
 from flags.model import Flag
-from flags.percentage import PercentageError
+from flags.percentage import PercentageError, rules_with_percentages
 from flags.segment import Segment
 from routers.model import Route
 
@@ -162,6 +162,8 @@ def _override(flag: Flag, variable: str, value: str, now: float) -> Sequence[Wan
     raised, dropped = rolled_out_by_hand(flag, percentage_of(value), now)
     if dropped:
         log.info("environment replaces a schedule", flag=flag.key, dropped=[entry.told() for entry in dropped])
+    if unchanged := rules_with_percentages(raised):
+        log.warning("rules keep a percentage of their own", flag=flag.key, variable=variable, rules=unchanged)
     applied = Applied(value=value)
     return [
         Wanted(Collection.FLAG, flag.key, raised, flag.version),

@@ -1,6 +1,7 @@
 """What a document must not break in the others: the refusals that need more than the document itself."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from app.errors import Code, ProblemError
 from app.refresh import State
@@ -10,7 +11,7 @@ from app.stores.records import Collection
 from flags.kills import NOTHING_KILLED
 from flags.model import Flag
 from flags.prerequisites import dependants, problem_with
-from flags.raising import is_ever_enabled, raises
+from flags.raising import is_ever_enabled, raised_by
 from flags.segments import reached
 from routers.model import Route
 
@@ -18,8 +19,12 @@ from routers.model import Route
 def check_kill(state: State, key: str, flag: Flag | None, now: float) -> None:
     """Refuse to raise a flag that a kill reaches in this state, now or by a schedule, and to delete it (None)."""
     before = state.ruleset.document(key)
-    if before is not None and state.ruleset.is_killed(key) and (flag is None or raises(before, flag, now)):
-        raise killed_problem(key)
+    if before is None or not state.ruleset.is_killed(key):
+        return
+    if flag is None:
+        raise _killed_problem(key)
+    if (by := raised_by(before, flag, now)) is not None:
+        raise _raised_problem(before, flag, by, now)
 
 
 def check_segment_kills(before: State, after: State, changed: Sequence[tuple[Collection, str]], now: float) -> None:
@@ -96,11 +101,20 @@ def _check_route(state: State, route: Route, prefix: str) -> None:
         _refuse(f'aliases: "{min(taken)}" belongs to route "{other.name}"' if taken else None, prefix)
 
 
-def killed_problem(key: str) -> ProblemError:
-    """Return the refusal to raise what a kill holds down."""
-    return ProblemError(
-        409, Code.KILLED, f'flag "{key}" is killed; release the kill (DELETE /flags/{key}/kill or /kill-switch) first'
-    )
+def _killed_problem(key: str, why: str = "", otherwise: str = "") -> ProblemError:
+    told = f'flag "{key}" is killed{why}; release the kill (DELETE /flags/{key}/kill or /kill-switch) first{otherwise}'
+    return ProblemError(409, Code.KILLED, told)
+
+
+def _raised_problem(before: Flag, flag: Flag, by: float, now: float) -> ProblemError:
+    what = "give more callers something other than its off variant"
+    when = datetime.fromtimestamp(by, UTC).isoformat()
+    if by <= now:
+        return _killed_problem(flag.key, f", and may {what} after this")
+    if before.schedule and not flag.schedule:
+        otherwise = ", or set what its schedule comes to by then, a percentage or enabled, and clear it after that"
+        return _killed_problem(flag.key, f", and would {what} by {when} without its schedule", otherwise)
+    return _killed_problem(flag.key, f", and may {what} by {when} after this")
 
 
 def _missing_backend(flag: Flag, route: Route) -> str | None:

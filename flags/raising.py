@@ -21,30 +21,39 @@ def raises(before: Flag, after: Flag, now: float) -> bool:
     rules that gave another variant to all do not raise; every other change of what is served counts as raising, since
     it cannot be told apart from one. Two schedules are compared at every time at which either does something.
     """
+    return raised_by(before, after, now) is not None
+
+
+def raised_by(before: Flag, after: Flag, now: float) -> float | None:
+    """Return by when `after` raises: `now`, or the first time later at which a schedule does so; None if never."""
     if after == before:
-        return False
+        return None
     same = _the_rest_of(before) == _the_rest_of(after) and _only_loses(before, after)
-    return any(
-        then.enabled and not (same and was.enabled and _keeps_off(before, was.default, then.default))
-        for was, then in _side_by_side(before, after, now)
+    return next(
+        (
+            at
+            for at, was, then in _side_by_side(before, after, now)
+            if then.enabled and not (same and was.enabled and _keeps_off(before, was.default, then.default))
+        ),
+        None,
     )
 
 
 def is_ever_enabled(flag: Flag, now: float) -> bool:
     """Say whether a flag is enabled at `now` or, by its schedule, at any time later."""
-    return any(standing.enabled for standing, _ in _side_by_side(flag, flag, now))
+    return any(standing.enabled for _, standing, _ in _side_by_side(flag, flag, now))
 
 
-def _side_by_side(before: Flag, after: Flag, now: float) -> Iterator[tuple[Standing, Standing]]:
+def _side_by_side(before: Flag, after: Flag, now: float) -> Iterator[tuple[float, Standing, Standing]]:
     """Yield what stands in both where anything begins and, where a ramp runs, ends: between these it is in line."""
     phases_before, phases_after = phases(before), phases(after)
     later = {phase.begins for phase in (*phases_before, *phases_after) if phase.begins > now}
     times = [now, *sorted(later)]
     for begins, ends in zip_longest(times, times[1:]):
         was, then = phase_at(phases_before, begins), phase_at(phases_after, begins)
-        yield was.at(begins), then.at(begins)
+        yield begins, was.at(begins), then.at(begins)
         if ends is not None and (was.line or then.line):
-            yield was.at(ends), then.at(ends)
+            yield ends, was.at(ends), then.at(ends)
 
 
 def _the_rest_of(flag: Flag) -> dict[str, object]:

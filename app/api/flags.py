@@ -34,7 +34,7 @@ from flags.evaluate import evaluate, trace
 from flags.model import Flag
 from flags.names import Kind, Reason
 from flags.part import is_empty, is_none
-from flags.percentage import PercentageError
+from flags.percentage import PercentageError, rules_with_percentages
 from flags.schedule import Instant, Scheduled
 
 router = APIRouter(prefix="/flags", tags=["flags"])
@@ -53,9 +53,13 @@ class RolloutBody(BaseModel):
 
 
 class RolledOut(Flag):
-    """A flag after its percentage was set by hand; `dropped` is what of its schedule had begun, and is no more."""
+    """A flag after its percentage was set by hand; `dropped` is what of its schedule had begun, and is no more.
+
+    `unchanged_rules` are those that come first with a percentage of their own, by name.
+    """
 
     dropped: Annotated[tuple[Scheduled, ...], Field(exclude_if=is_empty)] = ()
+    unchanged_rules: Annotated[tuple[str, ...], Field(exclude_if=is_empty)] = ()
 
 
 class RevertBody(BaseModel):
@@ -194,7 +198,7 @@ async def roll_out(
         return Wanted(Collection.FLAG, key, flag, version)
 
     flag = await FLAGS.write(Edit(services, by(principal, body.reason), version, response), decide)
-    return RolledOut(**dict(flag), dropped=dropped)
+    return RolledOut(**dict(flag), dropped=dropped, unchanged_rules=rules_with_percentages(flag))
 
 
 @router.post("/{key}/evaluate")

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.documents import patched
 from app.api.edits import Edit
@@ -29,7 +30,8 @@ from app.wiring import Services
 from flags.effective import effective, written_down
 from flags.falling_due import next_change
 from flags.model import Flag
-from flags.percentage import growing_variant, weight_of_variant
+from flags.part import is_empty
+from flags.percentage import growing_variant, rules_with_percentages, weight_of_variant
 from flags.schedule import MAX_ENTRIES, Scheduled
 from flags.serve import Serve
 
@@ -58,7 +60,8 @@ class ScheduleNow(BaseModel):
     """What a schedule has made of a flag by `now`, and what comes next.
 
     `percentage` is what the variant has of everyone whom nothing before the default decides for. `next` is the entry
-    that begins next, `next_change` when anything changes: while a ramp runs each minute counts.
+    that begins next, `next_change` when anything changes: while a ramp runs each minute counts. `unchanged_rules` come
+    before the default with a percentage of their own, by name.
     """
 
     flag: str
@@ -72,6 +75,7 @@ class ScheduleNow(BaseModel):
     next: EntryNow | None
     next_change: datetime | None
     entries: list[EntryNow]
+    unchanged_rules: Annotated[tuple[str, ...], Field(exclude_if=is_empty)] = ()
 
 
 class EntryBody(BaseModel):
@@ -120,7 +124,13 @@ async def clear_schedule(
     body: Reasoned | None = None,
     reason: ChangeReason = "",
 ) -> ScheduleNow:
-    """Take out a flag's schedule and leave the flag as it is now; a ramp that runs stops where it is."""
+    """Take out a flag's schedule and leave the flag as it is now; a ramp that runs stops where it is.
+
+    Where there is none nothing is written.
+    """
+    before = FLAGS.shown(services.live.state, key, response)
+    if not before.schedule and version in {None, before.version}:
+        return _now(services, before)
 
     def decide(state: State) -> Wanted:
         standing = written_down(FLAGS.one(state, key), services.clock.wall()).flag
@@ -155,6 +165,7 @@ def _now(services: Services, flag: Flag) -> ScheduleNow:
         next=next((entry for entry in entries if entry.state is EntryState.TO_COME), None),
         next_change=None if change is None else datetime.fromtimestamp(change, UTC),
         entries=entries,
+        unchanged_rules=rules_with_percentages(standing),
     )
 
 

@@ -11,7 +11,7 @@ PAGE = 1000
 
 
 class Request(NamedTuple):
-    """What is asked; `body` is sent as JSON unless it is None, `if_version` as If-Match.
+    """What is asked; `body` is sent as JSON unless it is None.
 
     `into` takes the body of a good answer as it comes, however large it is.
     """
@@ -20,15 +20,16 @@ class Request(NamedTuple):
     path: str
     query: Mapping[str, Any] = {}
     body: Any = None
-    if_version: int | None = None
+    headers: Mapping[str, str] = {}
     into: BinaryIO | None = None
 
 
 class Answer(NamedTuple):
-    """What the service answered."""
+    """What the service answered; headers are found in any case."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = {}
 
 
 Send = Callable[[Request], Answer]
@@ -39,10 +40,11 @@ HINTS: Mapping[str, str] = {
     "forbidden": "Use a token with that role: `crossfade tokens create` makes one, `crossfade tokens list` shows all.",
     "unknown_flag": "`crossfade flags list` shows the flags.",
     "unknown_route": "`crossfade routes list` shows the routes.",
+    "unknown_segment": "`crossfade segments list` shows the segments.",
     "unknown_rollout": "`crossfade rollout list` shows the rollouts.",
     "unknown_token": "`crossfade tokens list` shows the tokens.",
     "killed": "`crossfade kills` shows who killed it and why, `crossfade revive` releases it.",
-    "stale_version": "`crossfade flags get` shows what is there now.",
+    "stale_version": "`crossfade flags get`, for a segment `crossfade segments get`, shows what is there now.",
     "store_unavailable": "The service answers, its store does not. A fleet takes kills by either of its two.",
     "parquet_unavailable": "`--format jsonl` needs nothing.",
     "state_unknown": "It started while its store is away, and nothing is remembered here: see to Redis first.",
@@ -101,16 +103,21 @@ class Service:
         """Do or create something, and return what the service says of it."""
         return self._ask(Request("POST", path, query, body))
 
+    def post_with(self, path: str, body: Any, headers: Mapping[str, str]) -> tuple[Any, Mapping[str, str]]:
+        """Do something that headers say more of, and return what the service says of it, and its headers."""
+        answer = self._send(Request("POST", path, body=body, headers=headers))
+        return self._told(answer), answer.headers
+
     def put(self, path: str, body: Any, if_version: int | None = None) -> Any:
         """Replace something, if it is still at the version when one is given, and return it as it is now."""
-        return self._ask(Request("PUT", path, body=body, if_version=if_version))
+        return self._ask(Request("PUT", path, body=body, headers=_condition(if_version)))
 
     def delete(self, path: str, body: Any, if_version: int | None = None) -> Any:
         """Delete or release something, and return what the service says of it, None for nothing.
 
         When a version is given, only if it is still at that.
         """
-        return self._ask(Request("DELETE", path, body=body, if_version=if_version))
+        return self._ask(Request("DELETE", path, body=body, headers=_condition(if_version)))
 
     def _ask(self, request: Request) -> Any:
         return self._told(self._send(request))
@@ -124,6 +131,10 @@ class Service:
         if isinstance(document, dict) and isinstance(document.get("code"), str):
             raise refusal(answer.status, document)
         raise stranger(self.url, str(answer.status))
+
+
+def _condition(if_version: int | None) -> Mapping[str, str]:
+    return {} if if_version is None else {"If-Match": str(if_version)}
 
 
 def refusal(status: int, problem: Mapping[str, Any]) -> CommandError:

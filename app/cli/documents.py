@@ -19,12 +19,19 @@ def document_in(file: Path) -> dict[str, Any]:
         text = sys.stdin.read() if file == STANDARD_INPUT else file.read_text(encoding="utf-8")
         document = _as_json(_parsed(text))
     except OSError as error:
-        raise CommandError(Exit.USAGE, f"{file} cannot be read: {error.strerror}.") from error
+        raise CommandError(Exit.USAGE, f"{named(file)} cannot be read: {error.strerror}.") from error
     except (ValueError, TypeError) as error:
-        raise CommandError(Exit.USAGE, f"{file} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
+        why = " ".join(str(error).split())
+        raise CommandError(Exit.USAGE, f"{named(file)} is neither JSON nor YAML: {why}") from error
     if not isinstance(document, dict):
-        raise CommandError(Exit.USAGE, f"{file} holds no document: its outermost level must be names and values.")
+        told = f"{named(file)} holds no document: its outermost level must be names and values."
+        raise CommandError(Exit.USAGE, told)
     return document
+
+
+def named(file: Path) -> str:
+    """Return what a file is called in a message."""
+    return "standard input" if file == STANDARD_INPUT else str(file)
 
 
 def _parsed(text: str) -> Any:

@@ -15,6 +15,7 @@ from app.cli.exits import CommandError
 from app.cli.kills import kills_table
 from app.cli.output import Show
 from app.cli.routes import Name
+from app.cli.stickiness import Token, stickiness, stickiness_text, token
 from app.cli.words import served
 
 commands = group("Explain where a caller's calls go, and why.")
@@ -46,6 +47,11 @@ Attributes = Annotated[
     list[str] | None,
     typer.Option("--attribute", "-a", metavar="K=V", help="An attribute of the caller; V is JSON, or else text."),
 ]
+Sticky = Annotated[
+    Token | None,
+    typer.Option("--sticky", parser=token, metavar="TOKEN", help="The X-Crossfade-Sticky that he would send."),
+]
+STICKY_HEADER = "X-Crossfade-Sticky"
 
 
 @command(
@@ -53,19 +59,25 @@ Attributes = Annotated[
     "explain",
     "crossfade route explain rag --key user-1",
     "crossfade route explain rag --key user-1 --attribute plan=pro --attribute engagement=0.9",
+    "crossfade route explain rag --key user-1 --sticky TOKEN",
 )
-def explain(service: Service, show: Show, name: Name, key: Key = None, attribute: Attributes = None) -> None:
+def explain(
+    service: Service, show: Show, name: Name, key: Key = None, attribute: Attributes = None, sticky: Sticky = None
+) -> None:
     """Explain where a caller's calls go now, and why.
 
-    Shows the decision, the way to it, the breakers and the kills.
+    Shows the decision, the way to it, whether he stays with it, the breakers and the kills.
     """
     context = _context(key, attribute or [])
     route = service.get(f"/routes/{part(name)}")
+    flag = service.get(f"/flags/{part(route['flag'])}", in_force=True)
+    decision, handed_out = _decision(service, name, context, sticky)
     found = {
         "context": context,
         "route": route,
-        "flag": service.get(f"/flags/{part(route['flag'])}", in_force=True),
-        "decision": _decision(service, name, context),
+        "flag": flag,
+        "decision": decision,
+        "sticky": stickiness(flag, sticky, handed_out),
         "evaluation": service.post(f"/flags/{part(route['flag'])}/evaluate", {"context": context}),
         "breakers": [each for each in service.get("/breakers")["items"] if each["route"] == name],
         "kills": _reaching(route, service.get("/kill-switch")["kills"]),
@@ -90,15 +102,18 @@ def _value(text: str) -> Any:
         return text
 
 
-def _decision(service: Service, name: str, context: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the decision, None when the token is for reading and not for deciding."""
+def _decision(
+    service: Service, name: str, context: dict[str, Any], sticky: Token | None
+) -> tuple[dict[str, Any] | None, str | None]:
+    """Return the decision and the sticky token handed out with it, None when the service's token may not decide."""
+    given = {} if sticky is None else {STICKY_HEADER: sticky.text}
     try:
-        decision: dict[str, Any] = service.post(f"/routes/{part(name)}/decision", {"context": context})
+        decision, headers = service.post_with(f"/routes/{part(name)}/decision", {"context": context}, given)
     except CommandError as error:
         if error.problem != "forbidden":
             raise
-        return None
-    return decision
+        return None, None
+    return decision, headers.get(STICKY_HEADER)
 
 
 def _reaching(route: dict[str, Any], kills: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -125,6 +140,7 @@ def _answer(found: dict[str, Any]) -> list[tuple[str, Cell]]:
         ("caller", context if found["context"] else "nothing is known; --key and --attribute say who calls"),
         *_destination(found),
         ("flag", f"{flag['key']} gives {evaluation['variant']}: {reason_text(evaluation)}"),
+        ("sticky", stickiness_text(found["sticky"], found["decision"])),
         ("default", f"{served(flag['default'])} (version {flag['version']})"),
     ]
 

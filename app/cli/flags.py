@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from app.cli.blocks import Block, Fields, Table
-from app.cli.client import Service, part
+from app.cli.client import PAGE, Service, part
 from app.cli.command import Key, Reason, command, group, usage
 from app.cli.instants import at_both
 from app.cli.output import Show, ago, moment
@@ -162,11 +162,24 @@ def flag_history(
     service: Service,
     show: Show,
     key: Key,
-    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Most versions that are shown.")] = 50,
+    limit: Annotated[
+        int,
+        typer.Option(
+            min=1, max=PAGE, metavar="N", help="Most versions that are shown; what the schedule did comes with them."
+        ),
+    ] = 50,
 ) -> None:
-    """Show a flag's versions, newest first, by whom and why."""
+    """Show a flag's versions, newest first, by whom and why, and what its schedule did between them."""
     page = service.get(f"/flags/{part(key)}/history", limit=limit)
-    show(page, lambda page: [Table(["VERSION", "SERVES", "WRITTEN", "BY", "WHY"], [_past(e) for e in page["items"]])])
+    show(page, lambda page: _history(key, page, limit))
+
+
+def _history(key: str, page: dict[str, Any], limit: int) -> Iterator[Block]:
+    yield Table(["VERSION", "SERVES", "WRITTEN", "BY", "WHY"], [_past(entry) for entry in page["items"]])
+    if page["next"] is not None:
+        more = f"--limit {min(2 * limit, PAGE)} shows more"
+        on = f"GET /flags/{part(key)}/history?before={page['next']} goes on"
+        yield f"There are older versions: {more if limit < PAGE else on}."
 
 
 def _past(entry: dict[str, Any]) -> list[str]:

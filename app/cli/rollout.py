@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from app.cli.blocks import Block
 from app.cli.client import Service, part
 from app.cli.command import Key, Reason, command, group
 from app.cli.instants import at_both
 from app.cli.output import Show
-from app.cli.words import entry_text, served
+from app.cli.words import entry_text, served, unchanged_warning
 
 commands = group("Set the new side's share, or let it steer itself.")
 
@@ -66,8 +67,10 @@ def set_rollout(
     show(flag, lambda flag: _set(key, flag))
 
 
-def _set(key: str, flag: dict[str, Any]) -> Iterator[str]:
+def _set(key: str, flag: dict[str, Any]) -> Iterator[Block]:
     yield f'Flag "{key}" serves {served(flag["default"])} (version {flag["version"]}).'
+    if rules := flag.get("unchanged_rules"):
+        yield unchanged_warning(rules)
     for entry in flag.get("dropped", []):
         yield f"Taken out of its schedule: {entry_text(entry)}, since {at_both(entry['at'])}."
     for entry in flag.get("schedule", []):

@@ -12,7 +12,7 @@ from app.cli.command import Key, Reason, command, usage
 from app.cli.instants import at_both, instant
 from app.cli.output import Show, percent
 from app.cli.rollout import percentage
-from app.cli.words import entry_text, served
+from app.cli.words import entry_text, served, unchanged_warning
 
 commands = typer.Typer()
 
@@ -71,10 +71,8 @@ def schedule(
     entry = _entry(at, until, percentage=share, ramp=ramp, variant=variant, enabled=enable, serve=serve)
     if clear and entry:
         raise usage("--clear takes everything out; it goes with no other option but --reason.")
-    if entry and at is None:
-        raise usage("Say when: --at TIME, or --from TIME for a ramp.")
-    if entry and [share, ramp, enable, serve].count(None) != 3:
-        raise usage("Say what happens then, by one of --percentage, --ramp, --enable, --disable and --serve.")
+    if entry:
+        _check(entry)
     if clear:
         found = service.delete(path, {"reason": reason})
     elif entry:
@@ -82,6 +80,18 @@ def schedule(
     else:
         found = service.get(path)
     show(found.having("entries"), _shown)
+
+
+def _check(entry: dict[str, Any]) -> None:
+    """Refuse an entry that does not say when, what and, of a ramp, until when."""
+    if "at" not in entry:
+        raise usage("Say when: --at TIME, or --from TIME for a ramp.")
+    if len(entry.keys() & {"percentage", "ramp", "enabled", "serve"}) != 1:
+        raise usage("Say what happens then, by one of --percentage, --ramp, --enable, --disable and --serve.")
+    if "ramp" in entry and "until" not in entry:
+        raise usage("Say when the ramp ends: --until TIME.")
+    if "until" in entry and "ramp" not in entry:
+        raise usage("--until is the end of a ramp; give --ramp A:B too.")
 
 
 def _entry(at: datetime | None, until: datetime | None, serve: str | None, **given: Any) -> dict[str, Any]:
@@ -96,6 +106,10 @@ def _shown(found: dict[str, Any]) -> Iterator[Block]:
     if found["entries"]:
         yield ""
         yield Table(["AT", "DOES", "STATE"], [_row(entry) for entry in found["entries"]])
+    rules = found.get("unchanged_rules")
+    if rules and any({"percentage", "ramp"} & entry.keys() for entry in found["entries"] if entry["state"] != "done"):
+        yield ""
+        yield unchanged_warning(rules)
 
 
 def _now(found: dict[str, Any]) -> Cell:

@@ -74,12 +74,12 @@ def put_segment(
     ] = None,
 ) -> None:
     """Create or replace a segment as a file says."""
-    from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
+    from app.cli.documents import document_in, named  # noqa: PLC0415 - YAML is for this command alone
 
     document = document_in(file)
     name = document.get("name")
     if not isinstance(name, str):
-        raise usage(f"{file} has no name: a segment is name, description and when.")
+        raise usage(f"{named(file)} has no name: a segment is name, description and when.")
     version = if_version or _version(service, name)
     if version is None:
         segment = service.post("/segments", document).having("version")

@@ -11,7 +11,7 @@ from app.cli.client import Service
 from app.cli.command import Reason, command, usage
 from app.cli.exits import CommandError, Exit
 from app.cli.output import Show
-from app.cli.systems import System
+from app.cli.systems import System, looks_like, system_of
 from app.cli.words import value_text
 
 commands = typer.Typer()
@@ -75,22 +75,26 @@ def import_documents(
     from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
 
     asked = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower(), "reason": reason}
-    if origin is None:
-        if attribute or skip_refused:
-            raise usage("--attribute and --skip-refused are about a translation; name a system with --from.")
-        show(service.post("/import", document_in(file), **asked).having("items"), imported_blocks)
-        return
-    if prune:
+    if origin is None and (attribute or skip_refused):
+        raise usage("--attribute and --skip-refused are about a translation; name a system with --from.")
+    if origin is not None and prune:
         raise usage("--prune would delete every route, since no other system's FILE holds any; leave it out.")
+    document = document_in(file)
+    like = system_of(document)
+    if origin is None:
+        if like is not None:
+            raise usage(looks_like(like))
+        show(service.post("/import", document, **asked).having("items"), imported_blocks)
+        return
     from app.cli.translation import imported  # noqa: PLC0415 - translating is for this option alone
 
-    done = imported(service, origin, document_in(file), attribute or (), asked, skip_refused=skip_refused)
+    done = imported(service, origin, document, attribute or (), asked, skip_refused=skip_refused)
     show(done, imported_blocks)
     if done["refusals"] and not skip_refused:
         told = f"{len(done['refusals'])} of {file} cannot be said exactly, and nothing was imported."
         is_all = any(each["place"] in {"$", "$.features"} for each in done["refusals"])
-        hint = "Name the system it is of with --from." if is_all else "Import the rest with --skip-refused."
-        raise CommandError(Exit.REFUSED, told, hint)
+        other = "Name the system it is of with --from." if like in {None, origin} else looks_like(like)
+        raise CommandError(Exit.REFUSED, told, other if is_all else "Import the rest with --skip-refused.")
 
 
 def imported_blocks(imported: dict[str, Any]) -> Iterator[Block]:

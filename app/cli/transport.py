@@ -33,10 +33,9 @@ def connected(settings: ClientSettings) -> Iterator[Send]:
     with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=not here, verify=trusted) as client:
 
         def send(request: Request) -> Answer:
-            condition = {} if request.if_version is None else {"If-Match": str(request.if_version)}
             try:
                 with client.stream(
-                    request.method, request.path, params=request.query, json=request.body, headers=condition
+                    request.method, request.path, params=request.query, json=request.body, headers=request.headers
                 ) as answer:
                     body = _read(answer, request.into)
             except httpx.HTTPError as error:
@@ -45,7 +44,7 @@ def connected(settings: ClientSettings) -> Iterator[Send]:
                 raise CommandError(Exit.USAGE, f"No address can be made of what was given: {error}.") from error
             if (where := answer.headers.get("X-Crossfade-Durability")) in ONLY_IN:
                 typer.echo(ONLY_IN[where], err=True)
-            return Answer(answer.status_code, body)
+            return Answer(answer.status_code, body, answer.headers)
 
         yield send
 

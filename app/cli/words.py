@@ -57,6 +57,14 @@ def entry_text(entry: Document) -> str:
     return "enabled" if entry["enabled"] else "disabled"
 
 
+def unchanged_warning(rules: Sequence[str]) -> Cell:
+    """Tell which rules a percentage of the default does not reach."""
+    named = ", ".join(f'"{name}"' for name in rules)
+    is_one = len(rules) == 1
+    told = f"rule {named} comes first and keeps a" if is_one else f"rules {named} come first and keep each a"
+    return Toned(f"Warning: {told} percentage of its own; edit the flag to change it.", Tone.WARN)
+
+
 def value_text(value: Any) -> str:
     """Tell a JSON value."""
     return json.dumps(value, ensure_ascii=False)

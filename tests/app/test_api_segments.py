@@ -1,11 +1,17 @@
 """Segments over HTTP: written, used, told who uses them, and refused where they would lead nowhere."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.errors import ProblemError
+from app.segment_uses import check_segments
+from app.stores.records import Collection
+from flags.model import Flag
+from flags.segment import Segment
 from tests.app.steering.driven import Driven, driven, plan_with
 from tests.inprocess import Service
 
@@ -197,3 +203,51 @@ async def test_an_import_brings_segments_with_those_who_use_them_and_prunes_them
     assert (await segmented.ok("GET", "/export")) == exported
     lost = await refused(segmented, "POST", "/import?prune=true", {"flags": exported["flags"]})
     assert lost[:2] == (409, "in_use")
+
+
+def of_size(comparisons: int) -> dict[str, Any]:
+    """Return a condition of that many comparisons, a multiple of 64."""
+    some = [{"attribute": "a", "op": "eq", "value": f"v{number}"} for number in range(64)]
+    return {"any": [{"any": some} for _ in range(comparisons // 64)]}
+
+
+def rules_naming(segment: str, count: int) -> list[dict[str, Any]]:
+    """Return rules that all name a segment."""
+    return [{"name": f"r{at}", "when": {"segment": segment}, "serve": {"variant": "on"}} for at in range(count)]
+
+
+async def test_a_flag_whose_rules_come_to_too_many_comparisons_is_refused(service: Service) -> None:
+    await service.ok("POST", "/segments", {"name": "big", "when": of_size(2048)})
+    await service.ok("POST", "/segments", {"name": "above", "when": {"segment": "big"}})
+    await service.ok("POST", "/flags", {"key": "x", "rules": rules_naming("above", 2)})
+    refused = await service.ask("PATCH", "/flags/x", {"rules": rules_naming("above", 3)}, if_match="*")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_document")
+    told = "rules: come to 6,144 comparisons with the segments they name, 4,096 at most"
+    assert refused.json()["detail"] == told
+    direct = {"name": "r", "when": of_size(4096), "serve": {"variant": "on"}}
+    refused = await service.ask("POST", "/flags", {"key": "y", "rules": [direct, *rules_naming("big", 1)]})
+    assert "come to 6,144 comparisons" in refused.json()["detail"]
+
+
+async def test_a_segment_that_would_make_a_flag_too_large_is_refused_and_names_the_flag(service: Service) -> None:
+    await service.ok("POST", "/segments", {"name": "big", "when": of_size(64)})
+    await service.ok("POST", "/segments", {"name": "above", "when": {"segment": "big"}})
+    await service.ok("POST", "/flags", {"key": "x", "rules": rules_naming("above", 3)})
+    refused = await service.ask("PUT", "/segments/big", {"name": "big", "when": of_size(2048)}, if_match="*")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_document")
+    assert refused.json()["detail"].startswith('flag "x": rules: come to 6,144 comparisons')
+    await service.ok("PUT", "/segments/big", {"name": "big", "when": of_size(1024)}, if_match="*")
+
+
+async def test_a_flag_that_is_too_large_already_may_change_and_not_grow(service: Service) -> None:
+    live = service.services.live
+    rules = rules_naming("big", 3)
+    big = Segment.model_validate({"name": "big", "when": of_size(2048)})
+    old = Flag.model_validate({"key": "x", "rules": rules})
+    after = live.state.ruleset.changed({"x": old}, live.state.ruleset.revision, {"big": big})
+    before = replace(live.state, ruleset=after)
+    smaller = replace(before, ruleset=after.changed({"x": old.model_copy(update={"enabled": False})}, 1))
+    check_segments(before, smaller, [(Collection.FLAG, "x")])
+    grown = Flag.model_validate({"key": "x", "rules": rules_naming("big", 4)})
+    with pytest.raises(ProblemError):
+        check_segments(before, replace(before, ruleset=after.changed({"x": grown}, 1)), [(Collection.FLAG, "x")])

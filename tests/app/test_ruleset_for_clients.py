@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.api.codings import takes_gzip
 from app.changes import By, Wanted
 from app.stores.records import Collection
 from flags.segment import Segment
@@ -37,10 +38,62 @@ async def test_it_holds_documents_kills_epoch_and_revision_and_nobodys_name(serv
 
 async def test_what_is_at_hand_is_not_sent_again(service: Service) -> None:
     _, etag = await ruleset(service)
-    for same in (etag, f"W/{etag}", f'"x", {etag}', "*"):
+    for same in (etag, etag.removeprefix("W/"), f'"x", {etag}', "*"):
         answer = await service.ask("GET", "/ruleset", if_none_match=same)
         assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
     assert (await service.ask("GET", "/ruleset", if_none_match='"x"')).status_code == 200
+
+
+async def test_it_is_gzip_for_who_takes_that_and_plain_for_others_under_one_weak_tag(service: Service) -> None:
+    plain = await service.ask("GET", "/ruleset", accept_encoding="identity")
+    packed = await service.ask("GET", "/ruleset", accept_encoding="br, gzip")
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) == len(plain.content)
+    assert packed.content == plain.content
+    assert packed.headers["etag"] == plain.headers["etag"]
+    assert plain.headers["etag"].startswith('W/"')
+    for coding in ("identity", "gzip"):
+        again = await service.ask("GET", "/ruleset", accept_encoding=coding, if_none_match=plain.headers["etag"])
+        assert (again.status_code, again.headers["vary"]) == (304, "Accept-Encoding")
+        assert "content-encoding" not in again.headers
+    assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+
+
+async def test_it_is_packed_once_for_each_text(service: Service) -> None:
+    first, second = [await service.ask("GET", "/ruleset", accept_encoding="gzip") for _ in range(2)]
+    assert len(service.services.rulesets._gzipped) == 1
+    await service.ok("PUT", "/flags/base/rollout", {"percentage": 5})
+    changed = await service.ask("GET", "/ruleset", accept_encoding="gzip")
+    assert len(service.services.rulesets._gzipped) == 1
+    assert first.content == second.content != changed.content
+    assert len({each.headers["etag"] for each in (first, second, changed)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], False),
+        ([""], False),
+        (["gzip"], True),
+        (["GZIP;Q=0.5"], True),
+        (["x-gzip"], True),
+        (["deflate", "gzip"], True),
+        (["gzip, deflate, br, zstd"], True),
+        (["gzip;q=0"], False),
+        (["gzip; q=0.000, *"], False),
+        (["*"], True),
+        (["*;q=0"], False),
+        (["identity"], False),
+        (["identity, gzip;q=0.5"], False),
+        (["identity;q=0.5, gzip"], True),
+        (["gzip;q=much"], False),
+        (["gzip;level=9"], False),
+        (["br;q=1.0, ,"], False),
+    ],
+)
+def test_who_takes_gzip_is_known_by_the_weights(lines: list[str], expected: bool) -> None:
+    assert takes_gzip(lines) is expected
 
 
 async def test_any_change_gives_another_tag(service: Service) -> None:

@@ -119,6 +119,40 @@ async def test_a_hands_percentage_drops_what_has_begun_and_says_so(service: Serv
     assert await share(service) == 90
 
 
+@pytest.mark.parametrize(
+    ("entry", "first"),
+    [
+        ({**TEN, "percentage": 0}, {"percentage": 0}),
+        ({"at": NINE["at"], "until": "2027-01-15T10:00:00Z", "ramp": {"from": 30, "to": 5}}, {"percentage": 5}),
+    ],
+)
+async def test_clearing_a_schedule_that_lowers_a_killed_flag_is_refused_with_the_reason_and_the_way_out(
+    service: Service, entry: dict[str, Any], first: dict[str, Any]
+) -> None:
+    await scheduled(service, entry)
+    await service.ok("PUT", "/flags/rag-v2/rollout", {"percentage": 30})
+    await service.ok("POST", "/flags/rag-v2/kill")
+    refused = await service.ask("DELETE", "/flags/rag-v2/schedule")
+    assert (refused.status_code, refused.json()["code"]) == (409, "killed")
+    told = (
+        "would give more callers something other than its off variant by 2027-01-15T10:00:00+00:00 without its schedule"
+    )
+    assert told in refused.json()["detail"]
+    assert "or set what its schedule comes to by then" in refused.json()["detail"]
+    await service.ok("PUT", "/flags/rag-v2/rollout", first)
+    assert (await service.ok("DELETE", "/flags/rag-v2/schedule"))["entries"] == []
+
+
+async def test_raising_a_killed_flag_is_refused_with_the_reason(service: Service) -> None:
+    await scheduled(service)
+    await service.ok("POST", "/flags/rag-v2/kill")
+    refused = await service.ask("PUT", "/flags/rag-v2/rollout", {"percentage": 1})
+    told = refused.json()["detail"]
+    assert 'flag "rag-v2" is killed, and may give more callers something other than its off variant after this' in told
+    later = await service.ask("POST", "/flags/rag-v2/schedule", {"entry": NINE})
+    assert "by 2027-01-15T09:00:00+00:00 after this" in later.json()["detail"]
+
+
 async def test_a_changed_environment_wins_over_what_has_begun(service: Service) -> None:
     await service.ok("POST", "/flags", {**FLAG, "env": "FF_RAG", "schedule": [NINE, TEN]})
     service.time.seconds += HOUR

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flags.bucketing import BUCKETS
 from flags.evaluate import evaluate
 from flags.model import Flag
-from flags.percentage import rolled_out
+from flags.percentage import rolled_out, rules_with_percentages
 from flags.ruleset import Ruleset
 from tests.flags.strategies import brief
 
@@ -82,3 +82,16 @@ def test_users_who_share_a_tenant_move_together() -> None:
     pairs = {(context["tenant"], evaluate(ruleset, "x", context, 0.0).variant) for context in contexts}
     assert len(pairs) == 20
     assert {variant for _, variant in pairs} == {"on", "off"}
+
+
+def test_rules_that_have_percentages_of_their_own_are_found_by_their_split_or_their_buckets() -> None:
+    is_pro = {"attribute": "plan", "op": "eq", "value": "pro"}
+    tenth = {"bucket": {"salt": "x", "to": 10_000}}
+    half = [{"variant": "on", "weight": 50_000}, {"variant": "off", "weight": 50_000}]
+    rules = [
+        {"name": "split", "when": is_pro, "serve": {"split": half}},
+        {"name": "buckets", "when": {"all": [is_pro, {"not": tenth}]}, "serve": {"variant": "on"}},
+        {"name": "plain", "when": is_pro, "serve": {"variant": "on"}},
+    ]
+    flag = Flag.model_validate({"key": "x", "rules": rules})
+    assert rules_with_percentages(flag) == ("split", "buckets")

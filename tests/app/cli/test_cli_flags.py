@@ -84,6 +84,29 @@ def test_a_yaml_file_means_what_it_says_where_yaml_itself_sees_booleans_and_date
     assert (document["expires"], document["description"]) == ("2027-01-31", "given here")
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_percentage_that_rules_do_not_follow_says_which(
+    crossfade: Crossfade, running: RunningService, flag: str, as_json: bool
+) -> None:
+    tenth = {"salt": "x", "to": 10_000}
+    rule = {"name": "a tenth", "when": {"bucket": tenth}, "serve": {"variant": "new"}}
+    running.ok("PATCH", f"/flags/{flag}", {"rules": [rule]}, if_match="*")
+    done = crossfade("rollout", "set", flag, "50", *(["--json"] if as_json else []))
+    assert done.exit_code == 0
+    if as_json:
+        assert json.loads(done.stdout)["unchanged_rules"] == ["a tenth"]
+    else:
+        told = 'Warning: rule "a tenth" comes first and keeps a percentage of its own; edit the flag to change it.'
+        assert told in " ".join(done.stdout.split())
+    timed = crossfade("flags", "schedule", flag, "--at", "2999-01-01T00:00Z", "--percentage", "60")
+    assert 'rule "a tenth" comes first' in " ".join(timed.stdout.split())
+
+
+def test_a_percentage_that_everything_follows_warns_of_nothing(crossfade: Crossfade, flag: str) -> None:
+    assert "unchanged_rules" not in json.loads(crossfade("rollout", "set", flag, "50", "--json").stdout)
+    assert "Warning" not in crossfade("flags", "schedule", flag).stdout
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.cli.systems import system_of
 from flags.algorithms import bucketer
 from tests.app.cli.conftest import Crossfade
 from tests.service import RunningService
@@ -97,11 +98,37 @@ def test_a_refusal_names_the_feature_and_says_what_to_do(crossfade: Crossfade, n
     assert "rename it" in refusal["reason"]
 
 
+@pytest.mark.parametrize(
+    ("document", "system"),
+    [
+        ({"version": 2, "features": []}, "unleash"),
+        ({"features": [], "featureStrategies": [], "featureEnvironments": []}, "unleash"),
+        ({"status": 200, "features": {}, "dateUpdated": "2026-01-01"}, "growthbook"),
+        ({"features": {}, "encryptedFeatures": "x"}, "growthbook"),
+        ({"encryptedFeatures": "x"}, "growthbook"),
+        ({"dark-mode": {"defaultValue": False, "rules": []}}, "growthbook"),
+        ({"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {}}, "flagd"),
+        ({"flags": {"a": {"state": "ENABLED", "variants": {}}}, "$evaluators": {}}, "flagd"),
+    ],
+)
+def test_another_systems_file_without_its_name_says_which_to_give(
+    crossfade: Crossfade, document: dict[str, Any], system: str
+) -> None:
+    refused = crossfade("import", "-", input=json.dumps(document))
+    told = f"FILE looks like an export of {system}; give --from {system}."
+    assert (refused.exit_code, refused.stdout, told in refused.stderr) == (2, "", True)
+
+
+@pytest.mark.parametrize("document", [{}, {"flags": []}, {"flags": None}, {"flag": {}}, {"key": {"a": 1}}])
+def test_a_file_of_ours_or_of_nobody_is_left_to_the_service(document: dict[str, Any]) -> None:
+    assert system_of(document) is None
+
+
 @pytest.mark.parametrize("system", ["growthbook", "flagd"])
 def test_a_file_of_another_system_is_not_said_to_be_importable_in_part(
     crossfade: Crossfade, name: str, tmp_path: Path, system: str
 ) -> None:
     stopped = crossfade("import", exported(tmp_path / "features.json", name), "--from", system)
     assert stopped.exit_code == 1
-    assert "Name the system it is of with --from" in stopped.stderr
+    assert "looks like an export of unleash; give --from unleash" in stopped.stderr
     assert "--skip-refused" not in stopped.stderr

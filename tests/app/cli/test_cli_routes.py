@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from app import traffic
+from app.cli import stickiness
 from app.cli.blocks import Fields, Toned
 from app.cli.breakers import TONES
 from app.cli.explain import CAUSES, REASONS, explanation
@@ -110,6 +112,60 @@ def test_a_token_that_may_not_decide_sees_the_rest(crossfade: Crossfade, route: 
     assert "gives legacy" in told["flag"]
 
 
+def explained(crossfade: Crossfade, route: str, *more: str) -> str:
+    return fields(crossfade("route", "explain", route, "--key", "u1", *more).stdout)["sticky"]
+
+
+def test_a_flag_that_is_not_sticky_says_so(crossfade: Crossfade, route: str) -> None:
+    assert explained(crossfade, route).startswith("no: every call is decided anew")
+
+
+def test_an_explanation_says_which_token_is_handed_out_and_what_it_would_do(
+    crossfade: Crossfade, running: RunningService, route: str, flag: str
+) -> None:
+    running.ok("PATCH", f"/flags/{flag}", {"sticky": {"ttl_s": 3600}}, if_match="*")
+    crossfade("rollout", "set", flag, "100")
+    assert explained(crossfade, route) == "a new token would keep new for 3,600 s"
+    token = json.loads(crossfade("route", "explain", route, "-k", "u1", "--json").stdout)["sticky"]["hands_out"]
+    assert explained(crossfade, route, "--sticky", token).startswith("the token holds new until 20")
+    crossfade("rollout", "set", flag, "0")
+    told = fields(crossfade("route", "explain", route, "-k", "u1", "--sticky", token).stdout)
+    assert told["sticky"].startswith("the token keeps new, given under version 3, until 20")
+    assert told["goes to"].startswith("new (")
+    assert told["not to"] == "legacy: the caller's sticky token keeps what he was given first"
+    other = fields(crossfade("route", "explain", route, "-k", "u2", "--sticky", token).stdout)["sticky"]
+    assert other.startswith("the token does nothing: it is of another caller, route or service")
+    assert other.endswith("; a new token would keep legacy for 3,600 s")
+    over = token.replace(token.split("~")[2], "5f000000")
+    assert "it was over at 2020-07-04" in explained(crossfade, route, "--sticky", over)
+    crossfade("kill", "--route", route, "-r", "wrong answers")
+    assert "does nothing: what is decided by KILLED" in explained(crossfade, route, "--sticky", token)
+    assert "no token is handed out: what is decided by KILLED" in explained(crossfade, route)
+    crossfade("revive", "--route", route)
+
+
+def test_who_has_no_key_and_who_may_not_decide_see_what_they_can_of_stickiness(
+    crossfade: Crossfade, running: RunningService, route: str, flag: str
+) -> None:
+    fixed = {"sticky": {"ttl_s": 60}, "default": {"variant": "new"}}
+    running.ok("PATCH", f"/flags/{flag}", fixed, if_match="*")
+    told = fields(crossfade("route", "explain", route).stdout)["sticky"]
+    assert told == "no token is handed out: this caller has no key"
+    reader = crossfade("tokens", "create", f"stays-at-{route}", "--role", "read").stdout.strip()
+    told = fields(crossfade("route", "explain", route, "-k", "u1", token=reader).stdout)["sticky"]
+    assert told.startswith("for 60 s")
+
+
+@pytest.mark.parametrize("token", ["", "x", "new~1~zz~0", "néw~1~6~" + 32 * "0"])
+def test_what_is_no_sticky_token_ends_with_2(crossfade: Crossfade, token: str) -> None:
+    result = crossfade("route", "explain", "rag", "--sticky", token, url="http://127.0.0.1:1")
+    assert (result.exit_code, "that is no sticky token" in " ".join(result.stderr.split())) == (2, True)
+
+
+def test_who_may_stay_is_known_here_as_the_service_knows_it() -> None:
+    assert {str(reason) for reason in traffic.STAYING} == stickiness.STAYING
+
+
 def test_a_route_that_is_not_there_ends_with_4(crossfade: Crossfade) -> None:
     for arguments in (["routes", "get", "nope"], ["route", "explain", "nope", "--key", "u1"]):
         result = crossfade(*arguments)
@@ -138,6 +194,7 @@ def found(**changes: Any) -> dict[str, Any]:
         "route": {"name": "rag", "fallback": {"to": "legacy"}, "deadline_ms": 1000},
         "flag": {"key": "rag-v2", "default": {"variant": "new"}, "version": 2},
         "decision": decision | changes.pop("decision", {}),
+        "sticky": None,
         "evaluation": EVALUATION | changes,
         "breakers": [],
         "kills": [],

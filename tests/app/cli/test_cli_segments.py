@@ -44,3 +44,23 @@ def test_a_file_without_a_name_is_no_segment(crossfade: Crossfade, file: Path) -
     file.write_text("when: {attribute: plan, op: exists}\n")
     refused = crossfade("segments", "put", f"{file}")
     assert (refused.exit_code, "has no name" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("order", ["get", "uses", "delete"])
+def test_a_segment_that_is_not_there_says_how_to_find_the_others(crossfade: Crossfade, order: str) -> None:
+    refused = crossfade("segments", order, "nope")
+    assert (refused.exit_code, refused.stdout) == (4, "")
+    assert "`crossfade segments list` shows the segments." in refused.stderr
+
+
+def test_a_segment_that_changed_meanwhile_says_how_to_look_at_it(crossfade: Crossfade) -> None:
+    document = json.dumps({"name": "moved-on", "when": {"attribute": "plan", "op": "eq", "value": "pro"}})
+    assert crossfade("segments", "put", "-", input=document).exit_code == 0
+    refused = crossfade("segments", "put", "-", "--if-version", "9", input=document)
+    assert (refused.exit_code, "`crossfade segments get`" in refused.stderr) == (5, True)
+
+
+def test_standard_input_that_holds_no_segment_is_called_so(crossfade: Crossfade) -> None:
+    for text in ("[1]", "{}", "{"):
+        refused = crossfade("segments", "put", "-", input=text)
+        assert (refused.exit_code, refused.stderr.startswith("Error: standard input ")) == (2, True), refused.stderr
