@@ -27,7 +27,7 @@ from app.keeping import Keeper
 from app.kill_sync import KillSync
 from app.lanes import LaneBook
 from app.measures.book import Book
-from app.measures.carrying import Carrier
+from app.measures.carrying import MeasureCarrier
 from app.metrics import Metrics
 from app.notices.address import address_of
 from app.notices.model import NoticeKind
@@ -76,7 +76,7 @@ class Outcomes(NamedTuple):
     pipeline: Pipeline
     recorder: Recorder
     kept: Aftermath
-    carrier: Carrier
+    carrier: MeasureCarrier
 
 
 async def senders(ground: Ground, send: Send | None) -> Sequence[Send]:
@@ -159,7 +159,7 @@ async def outcomes(ground: Ground, ids: DecisionIds, book: Book) -> Outcomes:
     store = Aftermath(_outcomes_engine(settings), may_be_away=True, is_asked=is_asked)
     await stack.enter_async_context(store)
     await stack.enter_async_context(running(Retention(store, live, settings, clock, random.random).run()))
-    carrier = Carrier(book, store, random.random)
+    carrier = MeasureCarrier(book, store, random.random)
     stack.push_async_callback(carrier.close)
     await stack.enter_async_context(running(carrier.run()))
     pipeline = await stack.enter_async_context(Pipeline(store, settings, metrics, clock))

@@ -115,7 +115,7 @@ async def wire(
         traffic = Traffic(live, lanes, send, metrics, clock, ids, sticky, seen)
         cached = CachedTraffic(traffic, await opening.places(ground), metrics, clock)
         quotas = Quotas(settings.open_calls_per_s)
-        ledger = Ledger(memory, clock)
+        ledger = Ledger(memory, clock, random.random)
         agreed = outcomes.recorder.agreed
         shadows = await stack.enter_async_context(shadowing(live, lanes, shadow_send, ledger, agreed, metrics, clock))
         told = await opening.told(ground, notice_send, outcomes.kept)

@@ -81,7 +81,7 @@ def settled_variant(flag: Flag, now: float) -> str | None:
     return given.pop() if len(given) == 1 else None
 
 
-def with_prerequisites(flags: Mapping[str, Flag], last: Mapping[str, datetime]) -> Mapping[str, datetime]:
+def last_evaluated(flags: Mapping[str, Flag], last: Mapping[str, datetime]) -> Mapping[str, datetime]:
     """Return when flags were evaluated last, as themselves or on the way to one that they are a prerequisite of."""
     latest = dict(last)
     for key in sorted(last, key=lambda key: last[key], reverse=True):

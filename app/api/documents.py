@@ -9,8 +9,9 @@ import orjson
 from fastapi import Response
 from pydantic import BaseModel, ValidationError
 
+from app.api.edits import Edit
 from app.api.params import Page
-from app.changes import By, Wanted, version_of
+from app.changes import Wanted, version_of
 from app.errors import Code, ProblemError, invalid
 from app.refresh import State, read_document
 from app.stores.records import Action, Collection, Entry
@@ -60,18 +61,16 @@ class DocumentsOf(Generic[Document]):
         response.headers["ETag"] = f'"{version_of(state, self.collection, key)}"'
         return document
 
-    async def create(self, services: Services, document: Document, by: By, response: Response) -> Document:
+    async def create(self, edit: Edit, document: Document) -> Document:
         """Write a document that is new."""
         key = self._key_of(document)
-        if self.find(services.live.state, key) is not None:
+        if self.find(edit.services.live.state, key) is not None:
             told = f'{self.collection} "{key}" exists; PUT /{self.collection}s/{key} changes it'
             raise ProblemError(409, Code.ALREADY_EXISTS, told)
-        made = Wanted(self.collection, key, document, 0)
-        return await self.write(services, lambda _: made, by, response)
+        made = Wanted(self.collection, key, document, edit.version)
+        return await self.write(edit, lambda _: made)
 
-    async def replace(
-        self, services: Services, key: str, document: Document, version: int | None, by: By, response: Response
-    ) -> Document:
+    async def replace(self, edit: Edit, key: str, document: Document) -> Document:
         """Write a whole document in the place of another."""
         own = self._key_of(document)
         if own != key:
@@ -80,13 +79,11 @@ class DocumentsOf(Generic[Document]):
 
         def decide(state: State) -> Wanted:
             self.one(state, key)
-            return Wanted(self.collection, key, document, version)
+            return Wanted(self.collection, key, document, edit.version)
 
-        return await self.write(services, decide, by, response)
+        return await self.write(edit, decide)
 
-    async def patch(
-        self, services: Services, key: str, patch: Mapping[str, Any], version: int | None, by: By, response: Response
-    ) -> Document:
+    async def patch(self, edit: Edit, key: str, patch: Mapping[str, Any]) -> Document:
         """Write whole fields of a document anew."""
 
         def decide(state: State) -> Wanted:
@@ -94,24 +91,22 @@ class DocumentsOf(Generic[Document]):
             if self._key_of(document) != key:
                 told = f"{self.named_by}: a {self.collection} cannot be renamed; create another"
                 raise ProblemError(422, Code.INVALID_DOCUMENT, told)
-            return Wanted(self.collection, key, document, version)
+            return Wanted(self.collection, key, document, edit.version)
 
-        return await self.write(services, decide, by, response)
+        return await self.write(edit, decide)
 
-    async def delete(self, services: Services, key: str, version: int | None, by: By) -> None:
+    async def delete(self, edit: Edit, key: str) -> None:
         """Delete a document; its history stays."""
-        self.one(services.live.state, key)
-        await services.changes.make([Wanted(self.collection, key, None, version)], by)
+        self.one(edit.services.live.state, key)
+        await edit.services.changes.make([Wanted(self.collection, key, None, edit.version)], edit.by)
 
-    async def write(
-        self, services: Services, decide: Callable[[State], Wanted], by: By, response: Response
-    ) -> Document:
+    async def write(self, edit: Edit, decide: Callable[[State], Wanted]) -> Document:
         """Write the document that `decide` makes of the state in force, with no other write in between.
 
         Returns it as it is now in force, its version as the ETag.
         """
-        [entry] = await services.changes.decide_and_make(lambda state: [decide(state)], by)
-        response.headers["ETag"] = f'"{entry.version}"'
+        [entry] = await edit.services.changes.decide_and_make(lambda state: [decide(state)], edit.by)
+        edit.response.headers["ETag"] = f'"{entry.version}"'
         return read_document(self.model, entry.body or "", entry.version or 0, entry.at, entry.actor)
 
     async def history(self, services: Services, key: str, before: int | None, limit: int) -> Page[Version[Document]]:

@@ -7,22 +7,20 @@ from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from app.api.documents import Version
+from app.api.edits import CreationOf, DeletionOf, Edit, EditOf
 from app.api.flag_documents import FLAGS
 from app.api.flag_history import history_of
 from app.api.params import (
     Admin,
     After,
     Before,
-    ChangeReason,
     Limit,
     Name,
     Operator,
     OptionalVersion,
     Page,
     Reader,
-    Reasoned,
     ReasonText,
-    RequiredVersion,
     ServicesOf,
     by,
     page_of,
@@ -122,11 +120,9 @@ async def list_flags(
 
 
 @router.post("", status_code=201)
-async def create_flag(
-    services: ServicesOf, principal: Admin, flag: Flag, response: Response, reason: ChangeReason = ""
-) -> Flag:
+async def create_flag(edit: CreationOf, flag: Flag) -> Flag:
     """Create a flag; `{"key": "x"}` alone makes a boolean one at 0 %."""
-    return await FLAGS.create(services, flag, by(principal, reason), response)
+    return await FLAGS.create(edit, flag)
 
 
 @router.get("/{key}")
@@ -137,44 +133,21 @@ async def get_flag(services: ServicesOf, _: Reader, key: str, response: Response
 
 
 @router.put("/{key}")
-async def replace_flag(
-    services: ServicesOf,
-    principal: Admin,
-    key: str,
-    flag: Flag,
-    version: RequiredVersion,
-    response: Response,
-    reason: ChangeReason = "",
-) -> Flag:
+async def replace_flag(edit: EditOf, key: str, flag: Flag) -> Flag:
     """Replace a flag by a whole document."""
-    return await FLAGS.replace(services, key, flag, version, by(principal, reason), response)
+    return await FLAGS.replace(edit, key, flag)
 
 
 @router.patch("/{key}")
-async def patch_flag(
-    services: ServicesOf,
-    principal: Admin,
-    key: str,
-    patch: Annotated[dict[str, JsonValue], Body()],
-    version: RequiredVersion,
-    response: Response,
-    reason: ChangeReason = "",
-) -> Flag:
+async def patch_flag(edit: EditOf, key: str, patch: Annotated[dict[str, JsonValue], Body()]) -> Flag:
     """Replace some fields of a flag, each as a whole; null brings a field's default back."""
-    return await FLAGS.patch(services, key, patch, version, by(principal, reason), response)
+    return await FLAGS.patch(edit, key, patch)
 
 
 @router.delete("/{key}", status_code=204)
-async def delete_flag(
-    services: ServicesOf,
-    principal: Admin,
-    key: str,
-    version: RequiredVersion,
-    body: Reasoned | None = None,
-    reason: ChangeReason = "",
-) -> None:
+async def delete_flag(edit: DeletionOf, key: str) -> None:
     """Delete a flag that nothing stands on; its history stays."""
-    await FLAGS.delete(services, key, version, by(principal, (body.reason if body else "") or reason))
+    await FLAGS.delete(edit, key)
 
 
 @router.get("/{key}/history")
@@ -197,7 +170,7 @@ async def revert_flag(
     flag = read_document(Flag, entry.body, body.version, entry.at, entry.actor)
     wanted = Wanted(Collection.FLAG, key, flag, version)
     why = body.reason or f"back to version {body.version}"
-    return await FLAGS.write(services, lambda _: wanted, by(principal, why), response)
+    return await FLAGS.write(Edit(services, by(principal, why), version, response), lambda _: wanted)
 
 
 @router.put("/{key}/rollout")
@@ -220,7 +193,7 @@ async def roll_out(
             raise ProblemError(422, Code.INVALID_REQUEST, str(error)) from error
         return Wanted(Collection.FLAG, key, flag, version)
 
-    flag = await FLAGS.write(services, decide, by(principal, body.reason), response)
+    flag = await FLAGS.write(Edit(services, by(principal, body.reason), version, response), decide)
     return RolledOut(**dict(flag), dropped=dropped)
 
 

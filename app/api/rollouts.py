@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.documents import DocumentsOf, Version
+from app.api.edits import NO_VERSION, Edit
 from app.api.params import (
     Admin,
     After,
@@ -135,7 +136,7 @@ async def create_rollout(
     number = await numbered(services.store, services.live.state, body.plan)
     now = services.clock.now()
     made = Rollout(id=f"{body.plan.name}-{number}", number=number, plan=body.plan, state_since=now, created_at=now)
-    return await ROLLOUTS.create(services, made, by(principal, body.reason or reason), response)
+    return await ROLLOUTS.create(Edit(services, by(principal, body.reason or reason), NO_VERSION, response), made)
 
 
 @router.get("/{id}")

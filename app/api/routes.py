@@ -7,19 +7,15 @@ from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, JsonValue
 
 from app.api.documents import DocumentsOf, Version
+from app.api.edits import CreationOf, DeletionOf, EditOf
 from app.api.params import (
-    Admin,
     After,
     Before,
-    ChangeReason,
     Limit,
     Name,
     Page,
     Reader,
-    Reasoned,
-    RequiredVersion,
     ServicesOf,
-    by,
     page_of,
 )
 from app.errors import Code, ProblemError
@@ -61,11 +57,9 @@ async def list_routes(services: ServicesOf, _: Reader, limit: Limit = 100, after
 
 
 @router.post("/routes", status_code=201)
-async def create_route(
-    services: ServicesOf, principal: Admin, route: Route, response: Response, reason: ChangeReason = ""
-) -> Route:
+async def create_route(edit: CreationOf, route: Route) -> Route:
     """Create a route; its flag's variants are its backends' names."""
-    return await ROUTES.create(services, route, by(principal, reason), response)
+    return await ROUTES.create(edit, route)
 
 
 @router.get("/routes/{name}")
@@ -75,44 +69,21 @@ async def get_route(services: ServicesOf, _: Reader, name: str, response: Respon
 
 
 @router.put("/routes/{name}")
-async def replace_route(
-    services: ServicesOf,
-    principal: Admin,
-    name: str,
-    route: Route,
-    version: RequiredVersion,
-    response: Response,
-    reason: ChangeReason = "",
-) -> Route:
+async def replace_route(edit: EditOf, name: str, route: Route) -> Route:
     """Replace a route by a whole document; breakers of backends that stay as they are keep their state."""
-    return await ROUTES.replace(services, name, route, version, by(principal, reason), response)
+    return await ROUTES.replace(edit, name, route)
 
 
 @router.patch("/routes/{name}")
-async def patch_route(
-    services: ServicesOf,
-    principal: Admin,
-    name: str,
-    patch: Annotated[dict[str, JsonValue], Body()],
-    version: RequiredVersion,
-    response: Response,
-    reason: ChangeReason = "",
-) -> Route:
+async def patch_route(edit: EditOf, name: str, patch: Annotated[dict[str, JsonValue], Body()]) -> Route:
     """Replace some fields of a route, each as a whole; null brings a field's default back."""
-    return await ROUTES.patch(services, name, patch, version, by(principal, reason), response)
+    return await ROUTES.patch(edit, name, patch)
 
 
 @router.delete("/routes/{name}", status_code=204)
-async def delete_route(
-    services: ServicesOf,
-    principal: Admin,
-    name: str,
-    version: RequiredVersion,
-    body: Reasoned | None = None,
-    reason: ChangeReason = "",
-) -> None:
+async def delete_route(edit: DeletionOf, name: str) -> None:
     """Delete a route; its history stays."""
-    await ROUTES.delete(services, name, version, by(principal, (body.reason if body else "") or reason))
+    await ROUTES.delete(edit, name)
 
 
 @router.get("/routes/{name}/history")

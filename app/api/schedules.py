@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict
 
 from app.api.documents import patched
+from app.api.edits import Edit
 from app.api.flag_documents import FLAGS
 from app.api.params import (
     ChangeReason,
@@ -106,7 +107,7 @@ async def add_to_schedule(
         wanted = patched(flag, {"schedule": [entry.model_dump(mode="json") for entry in entries]})
         return Wanted(Collection.FLAG, key, wanted, version)
 
-    return _now(services, await FLAGS.write(services, decide, by(principal, body.reason), response))
+    return _now(services, await FLAGS.write(Edit(services, by(principal, body.reason), version, response), decide))
 
 
 @router.delete("/{key}/schedule")
@@ -127,7 +128,7 @@ async def clear_schedule(
         return Wanted(Collection.FLAG, key, standing.model_copy(update={"schedule": ()}), version)
 
     why = by(principal, (body.reason if body else "") or reason)
-    return _now(services, await FLAGS.write(services, decide, why, response))
+    return _now(services, await FLAGS.write(Edit(services, why, version, response), decide))
 
 
 def _check_may(principal: Principal, entries: Iterable[Scheduled]) -> None:

@@ -6,19 +6,15 @@ from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, JsonValue
 
 from app.api.documents import DocumentsOf, Version
+from app.api.edits import CreationOf, DeletionOf, EditOf
 from app.api.params import (
-    Admin,
     After,
     Before,
-    ChangeReason,
     Limit,
     Name,
     Page,
     Reader,
-    Reasoned,
-    RequiredVersion,
     ServicesOf,
-    by,
     page_of,
 )
 from app.errors import Code
@@ -57,11 +53,9 @@ async def list_segments(services: ServicesOf, _: Reader, limit: Limit = 100, aft
 
 
 @router.post("", status_code=201)
-async def create_segment(
-    services: ServicesOf, principal: Admin, segment: Segment, response: Response, reason: ChangeReason = ""
-) -> Segment:
+async def create_segment(edit: CreationOf, segment: Segment) -> Segment:
     """Create a segment: callers described once, for the rules of many flags."""
-    return await SEGMENTS.create(services, segment, by(principal, reason), response)
+    return await SEGMENTS.create(edit, segment)
 
 
 @router.get("/{name}")
@@ -71,44 +65,21 @@ async def get_segment(services: ServicesOf, _: Reader, name: str, response: Resp
 
 
 @router.put("/{name}")
-async def replace_segment(
-    services: ServicesOf,
-    principal: Admin,
-    name: str,
-    segment: Segment,
-    version: RequiredVersion,
-    response: Response,
-    reason: ChangeReason = "",
-) -> Segment:
+async def replace_segment(edit: EditOf, name: str, segment: Segment) -> Segment:
     """Replace a segment by a whole document; whoever uses it goes by the new one at once."""
-    return await SEGMENTS.replace(services, name, segment, version, by(principal, reason), response)
+    return await SEGMENTS.replace(edit, name, segment)
 
 
 @router.patch("/{name}")
-async def patch_segment(
-    services: ServicesOf,
-    principal: Admin,
-    name: str,
-    patch: Annotated[dict[str, JsonValue], Body()],
-    version: RequiredVersion,
-    response: Response,
-    reason: ChangeReason = "",
-) -> Segment:
+async def patch_segment(edit: EditOf, name: str, patch: Annotated[dict[str, JsonValue], Body()]) -> Segment:
     """Replace some fields of a segment, each as a whole; null brings a field's default back."""
-    return await SEGMENTS.patch(services, name, patch, version, by(principal, reason), response)
+    return await SEGMENTS.patch(edit, name, patch)
 
 
 @router.delete("/{name}", status_code=204)
-async def delete_segment(
-    services: ServicesOf,
-    principal: Admin,
-    name: str,
-    version: RequiredVersion,
-    body: Reasoned | None = None,
-    reason: ChangeReason = "",
-) -> None:
+async def delete_segment(edit: DeletionOf, name: str) -> None:
     """Delete a segment that nothing names; its history stays."""
-    await SEGMENTS.delete(services, name, version, by(principal, (body.reason if body else "") or reason))
+    await SEGMENTS.delete(edit, name)
 
 
 @router.get("/{name}/history")

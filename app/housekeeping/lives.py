@@ -11,7 +11,7 @@ from app.refresh import State, read_document
 from app.stores.evaluated import NOBODY, Evaluated
 from app.stores.records import Collection, Entry, Store
 from flags.model import Flag
-from flags.stale import Life, settled_variant, with_prerequisites
+from flags.stale import Life, last_evaluated, settled_variant
 
 MOST_VERSIONS = 100
 """How many versions of a settled flag are looked at: the time since when it is settled is later than it was beyond."""
@@ -34,7 +34,7 @@ async def evaluations(state: State, kept: Evaluated) -> Evaluations:
             since = moment
         else:
             last[flag] = max(moment, last.get(flag, moment))
-    return Evaluations(with_prerequisites(state.flags, last), since)
+    return Evaluations(last_evaluated(state.flags, last), since)
 
 
 async def lives(

@@ -4,39 +4,30 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-import structlog
-
+from app.carrier import Carrier
 from app.clock import Clock
 from app.refresh import Live
 from app.stores.evaluated import Evaluated, LastEvaluated
-from app.stores.records import StoreUnavailableError
-
-log = structlog.get_logger("crossfade.housekeeping")
 
 EVERY_S = 60.0
 """How often, give or take a fifth by chance: times are late by that much, and a crash loses as much."""
 
-LAST_S = 2.0
-"""How long a stop waits for the last of it."""
 
-
-class Seen:
+class Seen(Carrier):
     """What this process has given since it was last kept; what SQL does not take waits for it.
 
     There is never more of it than there are variants of flags.
     """
 
     def __init__(self, live: Live, kept: Evaluated, clock: Clock, chance: Callable[[], float]) -> None:
+        super().__init__("evaluations", EVERY_S, chance)
         self._live = live
         self._kept = kept
         self._clock = clock
-        self._chance = chance
         self._given: defaultdict[str, dict[str, bool]] = defaultdict(dict)
         self._waiting: dict[tuple[str, str], int] = {}
         self._turn = asyncio.Lock()
-        self._keeping: asyncio.Task[None] | None = None
         self._has_begun = False
-        self._is_away = False
 
     def note(self, flag: str, variant: str) -> None:
         """Note that a variant is given now; the flag has to be one that there is."""
@@ -48,35 +39,6 @@ class Seen:
         for flag, variant, at in evaluations:
             place = flag, variant
             self._waiting[place] = max(at, self._waiting.get(place, at))
-
-    async def run(self) -> None:
-        """Keep until cancelled; what is being kept then goes on to its end."""
-        while True:
-            await asyncio.sleep(EVERY_S * (0.8 + 0.4 * self._chance()))
-            self._keeping = asyncio.create_task(self.keep())
-            await asyncio.shield(self._keeping)
-
-    async def close(self) -> None:
-        """Keep what is left, if that goes within LAST_S."""
-        try:
-            async with asyncio.timeout(LAST_S):
-                await self.keep()
-        except TimeoutError:
-            log.warning("the last evaluations are not kept: SQL does not answer")
-
-    async def keep(self) -> None:
-        """Keep everything; while SQL is away it waits here, and that is logged once."""
-        try:
-            await self.settle()
-        except StoreUnavailableError as error:
-            if not self._is_away:
-                log.warning("evaluations wait for SQL", why=str(error))
-            self._is_away = True
-        except Exception:
-            # whatever it was: flags that are used would look unused
-            log.exception("keeping evaluations failed, and goes on")
-        else:
-            self._is_away = False
 
     async def settle(self) -> None:
         """Keep everything. Raises StoreUnavailableError, and nothing is lost then."""

@@ -1,21 +1,18 @@
 """Looks every few hours which flags got stale, and tells it once; forgets what was noted of flags that are gone."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import structlog
 from pydantic import JsonValue
 
 from app.clock import Clock
 from app.housekeeping.listing import Ground, StaleFlag, stale_flags
 from app.refresh import Live
+from app.rounds import rounds
 from app.stores.evaluated import NOBODY, Evaluated
-from app.stores.records import Store, StoreUnavailableError
+from app.stores.records import Store
 from flags.stale import DAYS
-
-log = structlog.get_logger("crossfade.housekeeping")
 
 EVERY_S = 6 * 3600.0
 """How often is looked, and up to as long again by chance, so that processes take turns."""
@@ -48,16 +45,8 @@ class StaleWatch:
         self._chance = chance
 
     async def run(self) -> None:
-        """Look until cancelled; a database that is away is asked again the next time."""
-        while True:
-            await asyncio.sleep(EVERY_S * (1 + self._chance()))
-            try:
-                await self.look()
-            except StoreUnavailableError as error:
-                log.warning("stale flags are not looked for", why=str(error))
-            except Exception:
-                # whatever it was: nobody would look any more
-                log.exception("looking for stale flags failed, and goes on")
+        """Look until cancelled."""
+        await rounds(self.look, "looking for stale flags", EVERY_S, self._chance)
 
     async def look(self) -> None:
         """Tell of flags that got stale, and forget those that are gone. Raises StoreUnavailableError."""

@@ -5,23 +5,19 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
-import structlog
-
 from app.clock import Clock
 from app.refresh import Live
+from app.rounds import rounds
 from app.settings import Settings
 from app.stores.aftermath import Aftermath
 from app.stores.measures import MEASURES_KEPT_S
-from app.stores.records import StoreUnavailableError
 from rollouts.model import FINAL
-
-log = structlog.get_logger("crossfade.outcomes")
 
 AT_ONCE = 2000
 """Outcomes of one step, which holds writers up for milliseconds."""
 
 EVERY_S = 60.0
-"""How often is looked whether there are any; up to as long again by chance, so that processes take turns."""
+"""How often is looked whether there are any, up to as long again by chance."""
 
 BETWEEN_STEPS_S = 0.1
 
@@ -39,13 +35,8 @@ class Retention:
         self._chance = chance
 
     async def run(self) -> None:
-        """Prune until cancelled; a database that is away is asked again the next time."""
-        while True:
-            await asyncio.sleep(EVERY_S * (1 + self._chance()))
-            try:
-                await self.prune()
-            except StoreUnavailableError as error:
-                log.warning("outcomes are not pruned", why=str(error))
+        """Prune until cancelled."""
+        await rounds(self.prune, "pruning outcomes", EVERY_S, self._chance)
 
     async def prune(self) -> int:
         """Forget what is over, step by step, and return how many that were. Raises StoreUnavailableError."""

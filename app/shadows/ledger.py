@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
 
+from app.background import running
+from app.carrier import Carrier
 from app.clock import Clock
 from app.stores.comparisons import HOUR_S, Comparisons, Counted, Example
 from app.stores.records import StoreUnavailableError
@@ -17,10 +19,7 @@ from routers.compare.counts import Counts
 log = structlog.get_logger("crossfade.shadow")
 
 EVERY_S = 2.0
-"""How often what was counted is carried: a crash loses that much."""
-
-LAST_S = 2.0
-"""How long a stop waits for the last of it."""
+"""How often, give or take a fifth by chance: a crash loses that much."""
 
 MOST_PLACES = 2000
 """How many pairs and hours are held while SQL is away; what comes beyond is lost, and logged."""
@@ -34,17 +33,17 @@ class Place(NamedTuple):
     candidate: str
 
 
-class Ledger:
+class Ledger(Carrier):
     """Adds up what this process saw; each number is carried once, and kept until SQL has taken it."""
 
-    def __init__(self, kept: Comparisons, clock: Clock) -> None:
+    def __init__(self, kept: Comparisons, clock: Clock, chance: Callable[[], float]) -> None:
+        super().__init__("comparisons", EVERY_S, chance)
         self._kept = kept
         self._clock = clock
         self._counts: dict[tuple[Place, int], Counter[str]] = {}
         self._examples: dict[str, list[Example]] = {}
         self._most: dict[str, int] = {}
         self._turn = asyncio.Lock()
-        self._is_away = False
 
     def count(self, place: Place, counts: Counts) -> None:
         """Add to what a pair has come to within this hour."""
@@ -65,33 +64,14 @@ class Ledger:
         self._examples[example.route] = waiting[:most]
 
     async def run(self) -> None:
-        """Carry until cancelled."""
-        forgotten_at = self._clock.monotonic()
+        """Carry, and forget what has expired, until cancelled."""
+        async with running(self._forget_now_and_then()):
+            await super().run()
+
+    async def _forget_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(EVERY_S)
-            await self.carry()
-            if self._clock.monotonic() - forgotten_at >= HOUR_S:
-                forgotten_at = self._clock.monotonic()
-                await self.forget()
-
-    async def close(self) -> None:
-        """Carry what is left, if that goes within LAST_S."""
-        try:
-            async with asyncio.timeout(LAST_S):
-                await self.carry()
-        except TimeoutError:
-            log.warning("the last comparisons are lost: SQL does not answer")
-
-    async def carry(self) -> None:
-        """Carry everything; while SQL is away it stays here, and that is logged once."""
-        try:
-            await self.settle()
-        except StoreUnavailableError as error:
-            if not self._is_away:
-                log.warning("comparisons wait for SQL", why=str(error))
-            self._is_away = True
-        else:
-            self._is_away = False
+            await asyncio.sleep(HOUR_S)
+            await self.forget()
 
     async def forget(self) -> None:
         """Forget what has expired; while SQL is away nobody is shown it, and it is forgotten later."""

@@ -11,6 +11,7 @@ from app.auth import ALLOWED, RESERVED_IDS, Role
 from app.logins import WINDOW_S
 from app.main import ROUTERS, create_app
 from routers.model import RESERVED
+from tests.house.enumerated import roles_asked_for
 from tests.inprocess import Service, running, settings_in
 
 OPEN = {"/healthz", "/readyz", "/metrics"}
@@ -18,8 +19,7 @@ OPEN = {"/healthz", "/readyz", "/metrics"}
 
 def needed_role(route: APIRoute) -> str | None:
     """Find the role that an endpoint asks for among its dependencies."""
-    roles = [getattr(each.call, "role", None) for each in route.dependant.dependencies]
-    return next((role for role in roles if role is not None), None)
+    return next(roles_asked_for(route.dependant), None)
 
 
 def control_endpoints() -> list[tuple[str, str, str | None]]:

@@ -37,7 +37,7 @@ class Away:
 
 
 def before(away: Away) -> Ledger:
-    return Ledger(cast(Comparisons, away), CLOCK)
+    return Ledger(cast(Comparisons, away), CLOCK, lambda: 0.5)
 
 
 def example(millionths: int) -> Example:

@@ -11,7 +11,7 @@ from flags.evaluate import evaluate
 from flags.model import Flag
 from flags.names import Kind, Reason
 from flags.ruleset import Ruleset
-from flags.stale import DAYS, LIFETIMES, Life, StaleReason, settled_variant, stale, with_prerequisites
+from flags.stale import DAYS, LIFETIMES, Life, StaleReason, last_evaluated, settled_variant, stale
 from tests.flags.strategies import callers, flags, thorough
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -163,9 +163,9 @@ def test_a_prerequisite_is_evaluated_when_what_stands_on_it_is() -> None:
 
     known = {each.key: each for each in (standing("a", "b", "c"), standing("b", "d"), standing("c"), standing("d"))}
     last = {"a": ago(1), "b": ago(5), "c": ago(0.5)}
-    assert with_prerequisites(known, last) == {"a": ago(1), "b": ago(1), "c": ago(0.5), "d": ago(1)}
+    assert last_evaluated(known, last) == {"a": ago(1), "b": ago(1), "c": ago(0.5), "d": ago(1)}
 
 
 def test_flags_that_stand_on_each_other_or_on_nothing_there_is_are_gone_through_once() -> None:
     pair = {key: flag(key=key, prerequisites=[{"flag": other, "variants": ["new"]}]) for key, other in ("ab", "ba")}
-    assert with_prerequisites(pair, {"a": ago(1), "gone": ago(2)}) == {"a": ago(1), "b": ago(1), "gone": ago(2)}
+    assert last_evaluated(pair, {"a": ago(1), "gone": ago(2)}) == {"a": ago(1), "b": ago(1), "gone": ago(2)}

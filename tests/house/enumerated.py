@@ -49,8 +49,15 @@ def _word(methods: tuple[str, ...]) -> str:
 
 
 def _role(dependant: Dependant) -> str:
-    roles = [getattr(each.call, "role", None) for each in dependant.dependencies]
-    return next((role for role in roles if role is not None), "none")
+    return next(roles_asked_for(dependant), "none")
+
+
+def roles_asked_for(dependant: Dependant) -> Iterator[str]:
+    """Yield the roles that an endpoint's dependencies ask for, and theirs."""
+    for each in dependant.dependencies:
+        if hasattr(each.call, "role"):
+            yield each.call.role
+        yield from roles_asked_for(each)
 
 
 def commands() -> dict[str, set[str]]:

@@ -52,15 +52,15 @@ async def test_what_sql_does_not_take_waits_with_its_time_and_is_kept_once(live:
     away, time = Away(), Ticking()
     seen = seen_by(live, away, time)
     seen.note("a", "on")
-    await seen.keep()
+    await seen.carry()
     time.seconds += 60
     seen.note("b", "off")
-    await seen.keep()
+    await seen.carry()
     away.is_away = False
     time.seconds += 60
-    await seen.keep()
+    await seen.carry()
     assert sorted(away.kept) == [("", "", START + 120), ("a", "on", START), ("b", "off", START + 60)]
-    await seen.keep()
+    await seen.carry()
     assert len(away.kept) == 3
 
 
@@ -70,10 +70,10 @@ async def test_while_sql_is_away_no_more_waits_than_there_are_variants(live: Liv
     for number in range(1000):
         seen.note("a", "on")
         seen.note_at([LastEvaluated(f"gone-{number}", "on", START)])
-        await seen.keep()
+        await seen.carry()
         time.seconds += 1
     away.is_away = False
-    await seen.keep()
+    await seen.carry()
     assert sorted(away.kept)[1:] == [("a", "on", START + 999)]
 
 
@@ -83,7 +83,7 @@ async def test_the_later_of_what_is_noted_here_and_reported_by_others_counts(liv
     seen = seen_by(live, away, time)
     seen.note_at([LastEvaluated("a", "on", 5), LastEvaluated("a", "on", 3), LastEvaluated("b", "on", 7)])
     seen.note("b", "on")
-    await seen.keep()
+    await seen.carry()
     assert sorted(away.kept)[1:] == [("a", "on", 5), ("b", "on", START)]
 
 
@@ -93,9 +93,9 @@ async def test_whatever_fails_evaluations_are_kept_later(live: Live, monkeypatch
     seen.note("a", "on")
     with monkeypatch.context() as patched:
         patched.setattr(away, "note_evaluations_since", None)
-        await seen.keep()
+        await seen.carry()
     away.is_away = False
-    await seen.keep()
+    await seen.carry()
     assert sorted(away.kept)[1:] == [("a", "on", START)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.measures import book as book_module
 from app.measures import carrying
 from app.measures.book import Book, Place
-from app.measures.carrying import Carrier
+from app.measures.carrying import MeasureCarrier
 from app.measures.counts import Counts, merged
 from app.measures.ended import Ended
 from app.metrics import Metrics
@@ -52,8 +52,8 @@ class Away:
         return merged(each.body for each in self.kept if each.span == span)
 
 
-def carrier(book: Book, away: Away) -> Carrier:
-    return Carrier(book, cast(Measures, away), lambda: 0.5)
+def carrier(book: Book, away: Away) -> MeasureCarrier:
+    return MeasureCarrier(book, cast(Measures, away), lambda: 0.5)
 
 
 def test_a_call_is_counted_for_the_side_that_was_decided() -> None:
@@ -158,7 +158,7 @@ async def test_a_crash_loses_what_was_not_carried_and_no_more(tmp_path: Path) ->
     async with Aftermath(outcomes_sqlite_engine(tmp_path / "outcomes.db")) as store:
         for carried, lost in ((3, 1), (4, 2)):
             book = Book(Metrics(), Ticking().clock())
-            carries = Carrier(book, store, lambda: 0.5)
+            carries = MeasureCarrier(book, store, lambda: 0.5)
             for _ in range(carried):
                 book.count_call(NEW, ended())
             await carries.carry()
