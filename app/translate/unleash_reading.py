@@ -76,7 +76,8 @@ def source_of(document: JsonValue, environment: str | None) -> ClientFeatures | 
     if "featureStrategies" in document:
         return Export(document, environment)
     if environment is not None:
-        raise UnsayableError("$", "the file does not say of which environment it is; leave --environment out")
+        told = "the file does not say of which environment it is; leave --environment out"
+        raise UnsayableError("$.featureEnvironments", told)
     return ClientFeatures(document)
 
 

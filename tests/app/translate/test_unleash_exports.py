@@ -53,7 +53,7 @@ def test_before_its_fourth_version_a_state_export_had_variants_at_the_feature() 
 
 def test_an_environment_is_nothing_to_say_of_a_file_that_has_one() -> None:
     [refused] = translate({"version": 2, "features": []}, Options(environment="production")).refusals
-    assert (refused.place, "leave --environment out" in refused.reason) == ("$", True)
+    assert (refused.place, "leave --environment out" in refused.reason) == ("$.featureEnvironments", True)
 
 
 def imported(**more: Any) -> Document:
