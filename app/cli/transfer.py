@@ -62,6 +62,9 @@ def import_documents(
             "--attribute", metavar="THEIRS=OURS", help="What a field of that system's contexts is called here."
         ),
     ] = None,
+    environment: Annotated[
+        str | None, typer.Option("--environment", metavar="NAME", help="Which one of FILE's environments is meant.")
+    ] = None,
     skip_refused: Annotated[
         bool, typer.Option("--skip-refused", help="Import the rest when something cannot be said exactly.")
     ] = False,
@@ -75,8 +78,8 @@ def import_documents(
     from app.cli.documents import document_in  # noqa: PLC0415 - YAML is for this command alone
 
     asked = {"dry_run": str(dry_run).lower(), "prune": str(prune).lower(), "reason": reason}
-    if origin is None and (attribute or skip_refused):
-        raise usage("--attribute and --skip-refused are about a translation; name a system with --from.")
+    if origin is None and (attribute or environment or skip_refused):
+        raise usage("--attribute, --environment and --skip-refused are about a translation; name a system with --from.")
     if origin is not None and prune:
         raise usage("--prune would delete every route, since no other system's FILE holds any; leave it out.")
     document = document_in(file)
@@ -88,7 +91,7 @@ def import_documents(
         return
     from app.cli.translation import imported  # noqa: PLC0415 - translating is for this option alone
 
-    done = imported(service, origin, document, attribute or (), asked, skip_refused=skip_refused)
+    done = imported(service, origin, document, attribute or (), environment, asked, skip_refused=skip_refused)
     show(done, imported_blocks)
     if done["refusals"] and not skip_refused:
         told = f"{len(done['refusals'])} of {file} cannot be said exactly, and nothing was imported."

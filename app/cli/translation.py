@@ -20,6 +20,7 @@ def imported(
     system: System,
     document: JsonValue,
     attributes: Iterable[str],
+    environment: str | None,
     asked: Mapping[str, str],
     *,
     skip_refused: bool,
@@ -28,8 +29,10 @@ def imported(
 
     With refusals that are not to be skipped it is a dry run.
     """
+    if environment is not None and system is not System.UNLEASH:
+        raise usage(f"--environment chooses one of several that a file has; those of {system} have one.")
     translate: Translate = import_module(f"app.translate.{system}").translate
-    translated = translate(document, Options(dict(map(_renamed, attributes))))
+    translated = translate(document, Options(dict(map(_renamed, attributes)), environment))
     documents: dict[str, Any] = {"flags": [*translated.flags]}
     if translated.segments:
         documents["segments"] = [*translated.segments]

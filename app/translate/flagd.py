@@ -93,7 +93,7 @@ class _Flag:
             "enabled": self.document["state"] == "ENABLED" and not gives_nothing,
             "tags": self._tags(),
             "variants": served.variants,
-            "off_variant": _off(variants, default),
+            "off_variant": served.names.get(off := _off(variants, default), off),
             "bucket_by": served.by,
             "salt": self.key,
             "bucketing": FLAGD_2,

@@ -33,7 +33,8 @@ def applied(operator: str, operands: Sequence[Leaf]) -> Tree:
     if operator in ORDERS:
         return _order(operator, operands)
     if operator not in CALCULATIONS:
-        raise CannotSayError(f'The operator "{operator}" is unknown.')
+        older = " It is what fractional was called, with another hash." if operator == "fractionalEvaluation" else ""
+        raise CannotSayError(f'The operator "{operator}" is unknown.{older}')
     raise CannotSayError(f'"{operator}" calculates with an attribute: conditions compare it as it is.')
 
 

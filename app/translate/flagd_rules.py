@@ -1,7 +1,8 @@
 """A tree told as the rules and the default of a flag."""
 
-from collections.abc import Iterator, Mapping
-from itertools import accumulate, pairwise
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate, count, pairwise
 
 from pydantic import JsonValue
 
@@ -10,20 +11,23 @@ from app.translate.flagd_values import CannotSayError
 from app.translate.logic import When, every
 from app.translate.model import Document
 from flags.bucketing import BUCKETS
+from flags.names import KEY_PATTERN
 
 SPARE = "unassigned"
+LONGEST_LEFT = 100
 _SIZE = 2**32
 
 
 class Served:
     """The variants of one flag, and what callers are given of them.
 
-    `variants` gains one that nobody is given where a split needs it, whose first variant is the one that grows.
-    Splits hash `by` with `salt` unless they say otherwise.
+    `names` are ours of their variants. `variants` gains one that nobody is given where a split needs it, whose first
+    variant is the one that grows. Splits hash `by` with `salt` unless they say otherwise.
     """
 
     def __init__(self, variants: Mapping[str, JsonValue], default: str | None, *, salt: str, by: str) -> None:
-        self.variants = dict(variants)
+        self.names = _our_names(variants)
+        self.variants = {self.names[name]: value for name, value in variants.items()}
         self.default = default
         self.salt = salt
         self.by = by
@@ -45,9 +49,9 @@ class Served:
         name = self.default if leaf.value is None else variant_name(leaf.value)
         if name is None:
             raise CannotSayError("Some callers get the code's own default, as there is no defaultVariant: name one.")
-        if name not in self.variants:
+        if name not in self.names:
             raise CannotSayError(f'Some callers get the unknown variant "{name}": flagd answers with an error.')
-        return constant(name)
+        return constant(self.names[name])
 
     def _serve(self, leaf: Leaf | Shares) -> Document:
         match leaf:
@@ -73,7 +77,8 @@ class Served:
         return [{"variant": spare, "weight": 0}, *_rest(names, weights, BUCKETS)]
 
     def _spare(self, names: list[str]) -> str | None:
-        unused = [name for name in (self.default, *self.variants) if name is not None and name not in names]
+        default = self.names.get(self.default or "")
+        unused = [name for name in (default, *self.variants) if name is not None and name not in names]
         return unused[0] if unused else None
 
 
@@ -82,6 +87,17 @@ def variant_name(value: JsonValue) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def _our_names(theirs: Iterable[str]) -> dict[str, str]:
+    """Return ours by their names: the same where one can be, else what is left of it, with a number where taken."""
+    names = {name: name for name in theirs if re.fullmatch(KEY_PATTERN, name)}
+    for name in theirs:
+        if name not in names:
+            left = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("._-")[:LONGEST_LEFT] or "variant"
+            wished = (left if at == 1 else f"{left}-{at}" for at in count(1))
+            names[name] = next(each for each in wished if each not in names.values())
+    return names
 
 
 def _names(shares: Shares) -> list[str]:

@@ -29,9 +29,13 @@ class UnsayableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the caller's names differ: `attributes` maps their context fields to attributes of ours."""
+    """How the caller's names differ: `attributes` maps their context fields to attributes of ours.
+
+    `environment` is the one that is meant of a file with several.
+    """
 
     attributes: Mapping[str, str] = field(default_factory=dict)
+    environment: str | None = None
 
     def attribute(self, theirs: str, ours: str | None = None) -> str:
         """Return our name of their context field: the caller's, else the translator's, else their own."""

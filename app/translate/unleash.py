@@ -27,7 +27,7 @@ NO_CONSTRAINTS = (
 def translate(document: JsonValue, options: Options) -> Translated:
     """Return the flags and segments of what Unleash gives its clients or exports, and what cannot be said exactly."""
     try:
-        source = source_of(document)
+        source = source_of(document, options.environment)
     except UnsayableError as error:
         return Translated(refusals=(error.refusal,))
     refusals: list[Refusal] = []

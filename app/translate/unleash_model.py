@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
 from app.translate.model import UnsayableError
@@ -105,6 +105,38 @@ class Feature(Theirs):
     dependencies: Annotated[Listed[Dependency], Field(strict=False)] = ()
     place: str
     variants_place: str
+
+
+FeatureOrError = Feature | UnsayableError
+
+
+def listed(document: dict[str, JsonValue], name: str, place: str = "$") -> list[JsonValue]:
+    """Return the list of a name in the object at `place`, an empty one for none. Raises UnsayableError."""
+    given = document.get(name)
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        raise UnsayableError(f"{place}.{name}", "this must be a list")
+    return given
+
+
+def object_of(given: Any, place: str) -> dict[str, Any]:
+    """Return the object that stands at `place`. Raises UnsayableError for anything else."""
+    if not isinstance(given, dict):
+        raise UnsayableError(place, "this must be an object")
+    return given
+
+
+def with_texts(strategy: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return a strategy as Unleash gives it to its clients: whole numbers in its parameters are texts."""
+    given = strategy.get("parameters")
+    if not isinstance(given, dict):
+        return strategy
+    texts: dict[str, JsonValue] = {
+        name: str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        for name, value in given.items()
+    }
+    return strategy | {"parameters": texts}
 
 
 def read(form: type[Given], document: Any, place: str) -> Given:

@@ -1,136 +1,86 @@
-"""The two forms in which Unleash gives its features away: to its clients, and to its administrators."""
+"""The forms in which Unleash gives its features away: to its clients, and to its administrators."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import JsonValue
 
 from app.translate.model import UnsayableError
-from app.translate.unleash_model import Feature, Segment, Strategy, read
+from app.translate.unleash_export import Export
+from app.translate.unleash_model import (
+    Feature,
+    FeatureOrError,
+    Segment,
+    Strategy,
+    listed,
+    object_of,
+    read,
+    with_texts,
+)
 
-LAST = 9999
-"""Where a strategy without a place in the order stands."""
+ANSWERED = 2
+"""The version of what clients are answered. Files of version 1, or of none, are for Unleash's own import."""
 
-FeatureOrError = Feature | UnsayableError
+NO_STRATEGIES = (
+    'it has no "strategies", so that nothing says who has it; take what the clients get, from /api/client/features'
+)
 
 
 class ClientFeatures:
-    """What `/api/client/features` answers: features with their strategies, in the environment of a token."""
+    """Features with their strategies: what `/api/client/features` answers, or a file that Unleash imports.
+
+    That import takes numbers in parameters for their texts, and a feature that does not say so for one that is off.
+    """
 
     def __init__(self, document: dict[str, JsonValue]) -> None:
-        self.segments = _list(document, "segments")
-        self._features = _list(document, "features")
+        self.segments = listed(document, "segments")
+        self._features = listed(document, "features")
+        self._is_answer = document.get("version") == ANSWERED
 
     def features(self) -> Iterator[FeatureOrError]:
         """Yield each feature, or why it cannot be read."""
         for at, given in enumerate(self._features):
             place = f"$.features[{at}]"
             try:
-                strategies = _strategies(_list(_object(given, place), "strategies", place), f"{place}.strategies")
-                decided = {"strategies": strategies, "place": place, "variantsPlace": f"{place}.variants"}
-                yield read(Feature, _object(given, place) | decided, place)
+                yield self._feature(object_of(given, place), place)
             except UnsayableError as error:
                 yield error
 
-
-class Export:
-    """What `/api/admin/features-batch/export` answers: the parts of features in lists of their own."""
-
-    def __init__(self, document: dict[str, JsonValue]) -> None:
-        self.segments = _list(document, "segments")
-        self._features = _list(document, "features")
-        self._strategies = _by_feature(_list(document, "featureStrategies"))
-        self._environments = _by_feature(_list(document, "featureEnvironments"))
-        self._dependencies: dict[str, list[dict[str, JsonValue]]] = {}
-        for each in _list(document, "dependencies"):
-            if isinstance(each, dict):
-                self._dependencies.setdefault(_key(each.get("feature")), []).append(each)
-
-    def features(self) -> Iterator[FeatureOrError]:
-        """Yield each feature, or why it cannot be read."""
-        for at, given in enumerate(self._features):
-            try:
-                yield self._feature(given, f"$.features[{at}]")
-            except UnsayableError as error:
-                yield error
-
-    def _feature(self, given: JsonValue, place: str) -> Feature:
-        feature = _object(given, place)
-        name = feature.get("name")
-        if feature.get("archived"):
-            raise UnsayableError(f"{place}.archived", "the feature is archived")
-        environments = self._environments.get(_key(name), ())
-        if len(environments) != 1:
-            told = "no environment" if not environments else "several environments; export one of them"
-            raise UnsayableError(place, f"the file has {told} of this feature")
-        [(at, environment)] = environments
+    def _feature(self, feature: dict[str, JsonValue], place: str) -> Feature:
         decided = {
-            "enabled": _object(environment, "").get("enabled"),
-            "variants": _object(environment, "").get("variants"),
-            "strategies": self._strategies_of(name, place),
-            "dependencies": [
-                item for each in self._dependencies.get(_key(name), ()) for item in _list(each, "dependencies")
-            ],
+            "strategies": [*self._strategies(feature, place)],
             "place": place,
-            "variantsPlace": f"$.featureEnvironments[{at}].variants",
+            "variantsPlace": f"{place}.variants",
         }
-        return read(Feature, feature | decided, place)
+        unsaid = {} if self._is_answer else {"enabled": False}
+        return read(Feature, unsaid | feature | decided, place)
 
-    def _strategies_of(self, name: JsonValue, place: str) -> list[Strategy]:
-        own = [
-            read(Strategy, _object(each, "") | {"place": here}, here)
-            for at, each in self._strategies.get(_key(name), ())
-            for here in [f"$.featureStrategies[{at}]"]
-        ]
-        active = [each for each in own if not each.disabled]
-        if own and not active:
-            raise UnsayableError(place, "all its strategies are disabled, so that nothing says who has it")
-        return sorted(active, key=lambda each: LAST if each.sort_order is None else each.sort_order)
+    def _strategies(self, feature: dict[str, JsonValue], place: str) -> Iterator[Strategy]:
+        if isinstance(feature.get("strategies"), list):
+            for at, given in enumerate(listed(feature, "strategies", place)):
+                yield self._strategy(given, f"{place}.strategies[{at}]")
+        elif "strategies" not in feature and "strategy" in feature:
+            only = {"name": feature["strategy"], "parameters": feature.get("parameters")}
+            yield self._strategy(only, f"{place}.strategy")
+        else:
+            raise UnsayableError(f"{place}.strategies", NO_STRATEGIES)
+
+    def _strategy(self, given: JsonValue, place: str) -> Strategy:
+        strategy = object_of(given, place)
+        return read(Strategy, (strategy if self._is_answer else with_texts(strategy)) | {"place": place}, place)
 
 
-def source_of(document: JsonValue) -> ClientFeatures | Export:
-    """Return the reader of a document. Raises UnsayableError for one of neither form."""
-    if isinstance(document, dict) and isinstance(document.get("features"), list):
-        return Export(document) if "featureStrategies" in document else ClientFeatures(document)
-    raise UnsayableError("$", "this is neither what Unleash's clients get nor an export of its administration")
+def source_of(document: JsonValue, environment: str | None) -> ClientFeatures | Export:
+    """Return the reader of a document, for one environment of it. Raises UnsayableError for one of neither form."""
+    if not isinstance(document, dict) or not isinstance(document.get("features"), list):
+        raise UnsayableError("$", "this is neither what Unleash's clients get nor an export of its administration")
+    if "featureStrategies" in document:
+        return Export(document, environment)
+    if environment is not None:
+        told = "the file does not say of which environment it is; leave --environment out"
+        raise UnsayableError("$.featureEnvironments", told)
+    return ClientFeatures(document)
 
 
 def read_segment(given: JsonValue, place: str) -> Segment:
     """Read a segment. Raises UnsayableError."""
-    return read(Segment, _object(given, place), place)
-
-
-def _strategies(given: list[JsonValue], place: str) -> list[Strategy]:
-    places = [f"{place}[{at}]" for at in range(len(given))]
-    return [
-        read(Strategy, _object(each, here) | {"place": here}, here) for here, each in zip(places, given, strict=True)
-    ]
-
-
-def _list(document: dict[str, JsonValue], name: str, place: str = "$") -> list[JsonValue]:
-    given = document.get(name)
-    if given is None:
-        return []
-    if not isinstance(given, list):
-        raise UnsayableError(f"{place}.{name}", "this must be a list")
-    return given
-
-
-def _object(given: Any, place: str) -> dict[str, Any]:
-    if not isinstance(given, dict):
-        raise UnsayableError(place, "this must be an object")
-    return given
-
-
-def _by_feature(parts: list[JsonValue]) -> dict[str, list[tuple[int, JsonValue]]]:
-    """Return the parts by the feature they name, each with its place in the list."""
-    found: dict[str, list[tuple[int, JsonValue]]] = {}
-    for at, part in enumerate(parts):
-        name = part.get("featureName", part.get("name")) if isinstance(part, dict) else None
-        found.setdefault(_key(name), []).append((at, part))
-    return found
-
-
-def _key(name: JsonValue) -> str:
-    """Return what a name is looked up by: a broken file's may be of any type."""
-    return repr(name)
+    return read(Segment, object_of(given, place), place)

@@ -62,12 +62,15 @@ def rollout(strategy: Strategy, feature: str, options: Options) -> Rollout | Non
     if stickiness is None:
         group = given.get("groupId", feature)
         stickiness = given.get("stickiness", DEFAULT)
+    elif stickiness == RANDOM:
+        group = feature
     elif "groupId" in given:
         group = given["groupId"]
     else:
         raise UnsayableError(place, "without a groupId Unleash never gives the feature")
     if stickiness == RANDOM and 0 < percentage < 100:
-        raise UnsayableError(f"{place}.stickiness", "by chance at every call: nobody stays with what he was given")
+        chosen = f"{place}.stickiness" if "stickiness" in given else f"{strategy.place}.name"
+        raise UnsayableError(chosen, "by chance at every call: nobody stays with what he was given")
     everybody = percentage == 100 and stickiness in {DEFAULT, RANDOM}
     return Rollout(hashed_by(stickiness, options, place), _salt(group, place), percentage * PERCENT, everybody)
 
@@ -124,6 +127,7 @@ _ROLLOUTS: Mapping[str, tuple[str, str | None]] = {
     "flexibleRollout": ("rollout", None),
     "gradualRolloutUserId": ("percentage", "userId"),
     "gradualRolloutSessionId": ("percentage", "sessionId"),
+    "gradualRolloutRandom": ("percentage", RANDOM),
 }
 _OTHERS: Mapping[str, Callable[[Strategy, Options], When]] = {
     "default": lambda _strategy, _options: True,
@@ -131,7 +135,6 @@ _OTHERS: Mapping[str, Callable[[Strategy, Options], When]] = {
     "remoteAddress": _addresses,
 }
 _UNSAYABLE: Mapping[str, str] = {
-    "gradualRolloutRandom": "by chance at every call: nobody stays with what he was given",
     "applicationHostname": "the name of the caller's machine is not known here; target an attribute it is sent as",
 }
 _CUSTOM = 'what the strategy "{}" does stands in the code of the clients'

@@ -14,6 +14,7 @@ VARIANT_SETS: tuple[Document, ...] = (
     {"red": "#f00", "green": "#0f0", "blue": "#00f", "none": ""},
     {"one": 1, "half": 0.5},
     {"a": 1, "b": 2, "c": 3},
+    {"10%": 0.1, "10": 10, "10 %": 0.2, "größe": 3},
     {"plain": {}, "full": {"title": "Größe", "depth": [1, 2]}},
 )
 MAILS = ("ada@faas.com", "bob@openfeature.dev", "", "größe@faas.com", "5", None)

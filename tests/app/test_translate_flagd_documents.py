@@ -186,3 +186,17 @@ def test_evaluators_that_double_each_other_are_refused_rather_than_written_out()
 def test_what_makes_no_flag_of_ours_is_told_in_one_sentence() -> None:
     [refusal] = told({"variants": {"off": 1, "on": "2"}}).refusals
     assert refusal.reason.startswith("This makes no flag of ours: variants must have values of one type")
+
+
+def test_variants_whose_names_none_can_have_here_keep_what_is_left_of_them() -> None:
+    variants = {"off": 0, "10%": 0.1, "100%": 1, "10 %": 0.2, "%": 0.5}
+    targeting = {"if": [{"==": [var("tier"), "free"]}, "10%", "100%"]}
+    flag = document({"variants": variants, "defaultVariant": "off", "targeting": targeting})
+    assert flag["variants"] == {"off": 0, "10": 0.1, "100": 1, "10-2": 0.2, "variant": 0.5}
+    assert (flag["rules"][0]["serve"], flag["default"]) == ({"variant": "10"}, {"variant": "100"})
+
+
+def test_the_older_name_of_fractional_is_told_from_an_unknown_operator() -> None:
+    older = {"fractionalEvaluation": ["email", ["on", 50], ["off", 50]]}
+    [refused] = told({"targeting": older}).refusals
+    assert "another hash" in refused.reason

@@ -76,6 +76,8 @@ def test_fields_get_the_names_they_have_here(crossfade: Crossfade, name: str, tm
     [
         ("--skip-refused",),
         ("--attribute", "a=b"),
+        ("--environment", "production"),
+        ("--from", "flagd", "--environment", "production"),
         ("--from", "unleash", "--prune"),
         ("--from", "unleash", "--attribute", "a"),
         ("--from", "elsewhere"),
@@ -132,3 +134,21 @@ def test_a_file_of_another_system_is_not_said_to_be_importable_in_part(
     assert stopped.exit_code == 1
     assert "looks like an export of unleash; give --from unleash" in stopped.stderr
     assert "--skip-refused" not in stopped.stderr
+
+
+def test_of_a_file_with_several_environments_one_is_named(crossfade: Crossfade, name: str, tmp_path: Path) -> None:
+    rows = [{"featureName": name, "environment": each} for each in ("production", "development")]
+    strategies = [{**row, "strategyName": "default", "parameters": {}} for row in rows]
+    environments = [{**row, "enabled": row["environment"] == "production"} for row in rows]
+    document = {
+        "version": 4,
+        "features": [{"name": name}],
+        "featureStrategies": strategies,
+        "featureEnvironments": environments,
+    }
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps(document))
+    unnamed = crossfade("import", file, "--from", "unleash")
+    assert (unnamed.exit_code, "--environment" in unnamed.stdout) == (1, True)
+    assert crossfade("import", file, "--from", "unleash", "--environment", "production").exit_code == 0
+    assert json.loads(crossfade("flags", "get", name, "--json").stdout)["enabled"] is True

@@ -161,9 +161,9 @@ def test_what_cannot_be_said_is_refused_at_its_place(strategy: Document, place: 
     ],
 )
 def test_a_feature_goes_where_the_one_it_stands_on_goes(parent: Document, dependency: Document, reason: str) -> None:
-    other = {"name": "other", "enabled": True}
+    other = feature(name="other")
     standing = feature(dependencies=[{"feature": "parent", **dependency}])
-    translated = told(other, {"name": "parent", "enabled": True, **parent}, standing)
+    translated = told(other, feature(name="parent") | parent, standing)
     assert any(
         reason in refused.reason and refused.place.startswith("$.features[2]") for refused in translated.refusals
     )

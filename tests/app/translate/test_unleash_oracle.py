@@ -16,7 +16,7 @@ from flags.evaluate import evaluate
 from flags.model import Flag
 from flags.ruleset import Ruleset
 from flags.segment import Segment
-from tests.app.translate.unleash_made import OWN_FIELDS, client_features, context_of
+from tests.app.translate.unleash_made import OWN_FIELDS, client_features, context_of, state_export
 
 Document = dict[str, Any]
 Answer = tuple[bool, str, Any]
@@ -46,6 +46,8 @@ def _compared(document: Document, chance: Random) -> Counter[str]:
     engine = UnleashEngine()
     engine.take_state(json.dumps(document))
     translated = translate(document, Options())
+    exported = translate(state_export(document, "production"), Options(environment="production"))
+    assert (exported.flags, exported.segments) == (translated.flags, translated.segments)
     ruleset = Ruleset.of(
         map(Flag.model_validate, translated.flags), segments=map(Segment.model_validate, translated.segments)
     )

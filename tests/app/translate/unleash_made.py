@@ -173,6 +173,7 @@ strategies = st.one_of(
     *[_strategy("flexibleRollout", {"rollout": _percentages, "stickiness": _stickiness, "groupId": _groups})] * 3,
     _strategy("gradualRolloutUserId", {"percentage": _percentages, "groupId": _groups}),
     _strategy("gradualRolloutSessionId", {"percentage": _percentages, "groupId": _groups}),
+    _strategy("gradualRolloutRandom", {"percentage": _one("0", "100", "100", "50")}),
     _strategy("userWithId", {"userIds": _one("1, 2 ,3", "12,anna@example.com", "", "用户-7")}),
     _strategy("remoteAddress", {"IPs": st.lists(st.sampled_from(NETWORKS), max_size=3).map(",".join)}),
     st.one_of(_strategy("default", {}), _strategy("applicationHostname", {}), _strategy("ourOwn", {})),
@@ -209,6 +210,37 @@ def _dependency(draw: st.DrawFn) -> Document:
     if draw(st.booleans()):
         dependency["variants"] = draw(st.lists(_one("red", "green", "blue"), max_size=2))
     return dependency
+
+
+def state_export(document: Document, environment: str) -> Document:
+    """Return the features as an Unleash of version 4 exports its state: here in one environment, else for everybody."""
+    exported: Document = {name: [] for name in _STATE}
+    for feature in document["features"]:
+        own = {"featureName": feature["name"], "environment": environment}
+        other = own | {"environment": "elsewhere"}
+        exported["features"].append({"name": feature["name"], "type": feature["type"], "archived": False})
+        exported["featureEnvironments"] += [
+            other | {"enabled": True, "variants": []},
+            own | {"enabled": feature["enabled"], "variants": feature["variants"]},
+        ]
+        exported["featureStrategies"].append(other | {"id": "other", "strategyName": "default"})
+        for at, strategy in enumerate(feature["strategies"]):
+            number = f"{feature['name']}-{at}"
+            told = {name: value for name, value in strategy.items() if name not in {"name", "segments"}}
+            told["parameters"] = {name: _as_number(text) for name, text in strategy["parameters"].items()}
+            exported["featureStrategies"].append(own | told | {"id": number, "strategyName": strategy["name"]})
+            exported["featureStrategySegments"] += [
+                {"featureStrategyId": number, "segmentId": segment} for segment in strategy.get("segments", [])
+            ]
+        exported["dependencies"].append({"feature": feature["name"], "dependencies": feature.get("dependencies", [])})
+    return exported | {"version": 4, "segments": document["segments"]}
+
+
+_STATE = ("features", "featureStrategies", "featureEnvironments", "featureStrategySegments", "dependencies")
+
+
+def _as_number(text: str) -> str | int:
+    return int(text) if text.isdecimal() and text == str(int(text)) else text
 
 
 def context_of(chance: Random) -> Document:
