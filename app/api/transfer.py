@@ -79,9 +79,7 @@ async def export(
     """Return segments, flags and routes as a document that `POST /import` and a seed file take; no tokens, no kills."""
     if flag is not None and services.live.state.ruleset.document(flag) is None:
         raise ProblemError(404, Code.UNKNOWN_FLAG, f'there is no flag "{flag}"; GET /flags lists them')
-    documents = exported(services.live.state, flag)
-    plain = {name: [_plain(each) for each in getattr(documents, name)] for name in Documents.model_fields}
-    return Response(orjson.dumps(plain), media_type="application/json")
+    return Response(await asyncio.to_thread(_written, services.live.state, flag), media_type="application/json")
 
 
 @router.post("/import")
@@ -138,6 +136,11 @@ def _with_culprit(problem: ProblemError, found: Sequence[Difference]) -> Problem
         return problem
     told = f"{named(found[0].collection, found[0].key)}: {problem.detail}"
     return ProblemError(problem.status, problem.code, told, headers=problem.headers, **problem.members)
+
+
+def _written(state: State, flag: str | None) -> bytes:
+    documents = exported(state, flag)
+    return orjson.dumps({name: [_plain(each) for each in getattr(documents, name)] for name in Documents.model_fields})
 
 
 def _plain(document: BaseModel) -> Any:

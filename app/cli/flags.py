@@ -169,7 +169,7 @@ def flag_history(
         ),
     ] = 50,
 ) -> None:
-    """Show a flag's versions, newest first, by whom and why, and what its schedule did between them."""
+    """Show a flag's versions, newest first, and what its schedule did."""
     page = service.get(f"/flags/{part(key)}/history", limit=limit)
     show(page, lambda page: _history(key, page, limit))
 

@@ -94,10 +94,15 @@ def import_documents(
     done = imported(service, origin, document, attribute or (), environment, asked, skip_refused=skip_refused)
     show(done, imported_blocks)
     if done["refusals"] and not skip_refused:
-        told = f"{len(done['refusals'])} of {file} cannot be said exactly, and nothing was imported."
-        is_all = any(each["place"] in {"$", "$.features"} for each in done["refusals"])
-        other = "Name the system it is of with --from." if like in {None, origin} else looks_like(like)
-        raise CommandError(Exit.REFUSED, told, other if is_all else "Import the rest with --skip-refused.")
+        hint = "" if like is None or like is origin else looks_like(like)
+        raise _not_imported(done["refusals"], file, hint)
+
+
+def _not_imported(refusals: Sequence[dict[str, Any]], file: Path, hint: str) -> CommandError:
+    told = f"{len(refusals)} of {file} cannot be said exactly, and nothing was imported."
+    if any(each["place"] in {"$", "$.features"} for each in refusals):
+        return CommandError(Exit.REFUSED, told, hint or "Name the system it is of with --from.")
+    return CommandError(Exit.REFUSED, told, "Import the rest with --skip-refused.")
 
 
 def imported_blocks(imported: dict[str, Any]) -> Iterator[Block]:

@@ -22,7 +22,7 @@ def plan(tmp_path: Path, flag: str, route: str, running: RunningService) -> Path
         "name": flag,
         "flag": document["flag"],
         "route": route,
-        "steps": [{"percentage": 10, "min_s": 3600, "gates": ["errors"]}, {"percentage": 100}],
+        "steps": [{"percentage": 10, "min_s": 3600, "gates": ["errors"]}, {"percentage": 100, "min_s": 3600}],
         "gates": {"errors": {"metric": "error_rate", "absolute_max": 0.1}},
         "guardrails": ["errors"],
         "cooldown_s": 0,
