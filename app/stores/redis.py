@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -62,14 +62,17 @@ async def redis_client(url: str, connect_timeout_s: float = 0.5) -> AsyncIterato
         "socket_connect_timeout": connect_timeout_s,
     }
     try:
-        client = _client_of(url.strip(), options)
+        client, sentinels = _clients_of(url.strip(), options)
     except (ValueError, TypeError):
         raise RedisUrlError(f"CROSSFADE_REDIS_URL must be like {FORMS}") from None
-    async with client:
+    async with AsyncExitStack() as opened:
+        for each in (*sentinels, client):
+            await opened.enter_async_context(each)
         yield client
 
 
-def _client_of(url: str, options: dict[str, Any]) -> Redis:
+def _clients_of(url: str, options: dict[str, Any]) -> tuple[Redis, Sequence[Redis]]:
+    """Return the client of an address, and those of the sentinels that it asks, which it does not close itself."""
     if not NAMES_A_PLACE.fullmatch(url):
         # the driver would take another host, or another database, than the one that was meant
         raise ValueError("the URL names no host, or no database by its number")
@@ -79,13 +82,12 @@ def _client_of(url: str, options: dict[str, Any]) -> Redis:
         sentinel = Sentinel(  # type: ignore[no-untyped-call] # redis-py has not typed it
             address.sentinels, sentinel_kwargs=options, **options, **login
         )
-        client: Redis = sentinel.master_for(address.service)
-        return client
+        return sentinel.master_for(address.service), sentinel.sentinels
     # whoever finds no free connection waits for one rather than fail
     pool = BlockingConnectionPool.from_url(url, timeout=None, **options)
     # an unknown option is noticed when a connection is made, which does not connect yet
     pool.make_connection()  # type: ignore[no-untyped-call] # redis-py has not typed it
-    return Redis.from_pool(pool)
+    return Redis.from_pool(pool), ()
 
 
 class RedisStore(RedisLink):

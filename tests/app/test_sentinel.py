@@ -100,6 +100,17 @@ async def test_when_the_primary_dies_the_services_follow_the_replica_with_everyt
         assert (await replica.role())[0] == b"master"
 
 
+async def test_closing_leaves_no_connection_to_a_sentinel(watched: Watched) -> None:
+    async with Redis(port=watched.sentinel.port) as sentinel:
+        before = len(await sentinel.client_list())
+        async with redis_client(watched.url) as client:
+            await RedisStore(client).check()
+            assert len(await sentinel.client_list()) > before
+        async with asyncio.timeout(PATIENCE_S):
+            while len(await sentinel.client_list()) > before:
+                await asyncio.sleep(0.01)
+
+
 async def test_sentinels_that_know_no_primary_are_told_in_few_words() -> None:
     url = f"redis+sentinel://user:secret@127.0.0.1:{free_port()}/live"
     async with redis_client(url) as client:
