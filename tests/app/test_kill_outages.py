@@ -106,6 +106,7 @@ async def until_redis_has(world: World, released: list[bool]) -> None:
 
 async def kill(service: Service) -> float:
     """Kill the flag and return how long the acknowledgement took, in seconds; the process itself obeys at once."""
+    await until_known([service])
     began = time.monotonic()
     answer = asyncio.create_task(service.ok("POST", "/flags/rag-v2/kill", {"reason": "night"}))
     await until([service], killed=True, within_s=AT_ONCE_S)

@@ -24,6 +24,7 @@ Answer = tuple[bool, str, Any]
 
 CASES = 10_000
 CONTEXTS = 100
+MOST_ROUNDS = 5
 NOW = 1_800_000_000.0
 NO_VARIANT = "disabled"
 
@@ -36,10 +37,16 @@ def test_ten_thousand_callers_get_from_flags_what_they_get_from_unleash() -> Non
     def agrees(document: Document, seed: int) -> None:
         seen.update(_compared(document, Random(seed)))
 
-    agrees()
-    assert seen["cases"] >= CASES
-    assert seen["on"] >= CASES // 10
-    assert seen["variant"] >= CASES // 20
+    for _ in range(MOST_ROUNDS):
+        agrees()
+        if _are_enough(seen):
+            break
+    assert _are_enough(seen), seen
+
+
+def _are_enough(seen: Counter[str]) -> bool:
+    """Say whether so many were compared, among them callers that have the feature and ones with a variant of it."""
+    return seen["cases"] >= CASES and seen["on"] >= CASES // 10 and seen["variant"] >= CASES // 20
 
 
 def _compared(document: Document, chance: Random) -> Counter[str]:
